@@ -1,0 +1,1 @@
+//! The ruler, the hot path, and the peers beside it.

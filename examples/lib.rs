@@ -1,0 +1,1 @@
+//! Programs, one per question; see README.md for the index.

@@ -1,0 +1,2 @@
+//! The `khive-perf` binary.
+fn main() {}
