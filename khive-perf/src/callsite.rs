@@ -1,0 +1,112 @@
+//! Callsite: the static place in the source that measures.
+
+use crate::sync::{AtomicU32, Ordering};
+
+/// Id of a callsite that is not recording: not registered yet, or switched off. No series has it, so
+/// the hot path finds no cell and turns to the cold one.
+pub(crate) const NO_ID: u32 = 16_383;
+
+/// What kind of code a callsite measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A function that runs on one thread from its beginning to its end.
+    Function,
+    /// A future: it is polled, maybe on several threads.
+    Future,
+    /// A region of a function, from [`span!`](crate::span!).
+    Region,
+}
+
+/// What is known about a callsite when the program is compiled.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "written out by macro expansions")]
+pub struct Spec {
+    /// The name that replaces the path in reports.
+    pub name: Option<&'static str>,
+    /// The group in reports.
+    pub group: Option<&'static str>,
+    /// Type name of an item inside the callsite's static, from which the path is cut; empty where
+    /// there is no function, and the name stands for the path.
+    pub path: fn() -> &'static str,
+    /// Source file.
+    pub file: &'static str,
+    /// Line in it.
+    pub line: u32,
+    /// What is measured.
+    pub kind: Kind,
+}
+
+/// The static place in the source that measures. It knows its source and a number; the registry
+/// gives the number.
+#[derive(Debug)]
+pub struct Callsite {
+    /// Series id while recording, else [`NO_ID`]. Written under the registry's lock; read by every
+    /// call, `Relaxed`, because an id is complete in itself.
+    id: AtomicU32,
+    /// Series id once registered, also while switched off. Same writers.
+    assigned: AtomicU32,
+    spec: Spec,
+}
+
+impl Callsite {
+    /// A callsite that has not been called yet.
+    #[must_use]
+    pub const fn new(spec: Spec) -> Self {
+        Self { id: AtomicU32::new(NO_ID), assigned: AtomicU32::new(NO_ID), spec }
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn assigned(&self) -> Option<u32> {
+        Some(self.assigned.load(Ordering::Relaxed)).filter(|id| *id != NO_ID)
+    }
+
+    pub(crate) fn assign(&self, id: u32) {
+        self.assigned.store(id, Ordering::Relaxed);
+    }
+
+    pub(crate) fn switch(&self, on: bool) {
+        let id = if on { self.assigned.load(Ordering::Relaxed) } else { NO_ID };
+        self.id.store(id, Ordering::Relaxed);
+    }
+
+    pub(crate) const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.
+    pub(crate) fn path(&self) -> String {
+        match ((self.spec.path)(), self.spec.name) {
+            ("", name) => name.unwrap_or_default().to_owned(),
+            (marker, _) => path_from_marker(marker),
+        }
+    }
+}
+
+/// Cuts the path of a function from the type name of an item that its callsite contains.
+///
+/// The last two segments are the callsite's static and the item; closures on the way are the
+/// compiler's business.
+fn path_from_marker(marker: &str) -> String {
+    let outer = marker.rsplitn(3, "::").nth(2).unwrap_or(marker);
+    outer.replace("::{{closure}}", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_keeps_the_implementing_type_and_loses_the_expansion() {
+        let path = path_from_marker;
+        assert_eq!(path("a::b::f::CALLSITE::here"), "a::b::f");
+        assert_eq!(path("<a::J as a::Get>::get::CALLSITE::here"), "<a::J as a::Get>::get");
+        assert_eq!(path("a::f::{{closure}}::CALLSITE::here"), "a::f");
+        assert_eq!(path("<a::W<_> as a::Get>::get::{{closure}}::{{closure}}::C::here"), "<a::W<_> as a::Get>::get");
+        assert_eq!(path("odd"), "odd");
+    }
+}

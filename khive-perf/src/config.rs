@@ -1,0 +1,181 @@
+//! Config: every limit and switch, what its default is, and what happens when it is reached.
+
+use std::fmt;
+
+use crate::sync::{AtomicBool, AtomicUsize, Once, Ordering};
+
+/// Series that a process can hold; ids beyond name the shared overflow series.
+pub(crate) const SERIES_CAPACITY: usize = 16_384 - 2;
+
+/// Limits and switches of the recorder. Apply it with [`configure`](crate::configure), at any time.
+///
+/// # Examples
+///
+/// ```
+/// use khive_perf::Config;
+///
+/// khive_perf::configure(Config::default().call_tree_nodes_max(1_000))?;
+/// # Ok::<(), khive_perf::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    enabled: bool,
+    callsites_max: usize,
+    series_per_callsite_max: usize,
+    call_tree_nodes_max: usize,
+    attribute_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            callsites_max: SERIES_CAPACITY,
+            series_per_callsite_max: 64,
+            call_tree_nodes_max: 4_096,
+            attribute_bytes_max: 128,
+        }
+    }
+}
+
+impl Config {
+    /// Switches recording off: a measured call then costs a load and a branch.
+    ///
+    /// Calls that are under way are still recorded when they end. `KHIVE_PERF=off` in the environment
+    /// does the same, from the start, and wins over the program.
+    #[must_use]
+    pub fn disable(mut self) -> Self {
+        self.enabled = false;
+        self
+    }
+
+    /// Switches recording on; the default.
+    #[must_use]
+    pub fn enable(mut self) -> Self {
+        self.enabled = true;
+        self
+    }
+
+    /// Number of series, that is callsites times their attribute sets, `1..=16_382`.
+    ///
+    /// Default 16,382. What comes later is recorded in one shared series that has
+    /// [`is_overflow`](crate::snapshot::CallsiteStats::is_overflow), and counted as `series_max`.
+    #[must_use]
+    pub fn callsites_max(mut self, count: usize) -> Self {
+        self.callsites_max = count;
+        self
+    }
+
+    /// Number of attribute sets of one callsite, at least 1. Default 64.
+    ///
+    /// What comes later is recorded in the callsite's own overflow series, and counted as
+    /// `series_per_callsite_max`.
+    #[must_use]
+    pub fn series_per_callsite_max(mut self, count: usize) -> Self {
+        self.series_per_callsite_max = count;
+        self
+    }
+
+    /// Number of call-tree nodes per thread, and in a snapshot. Default 4,096; 0 keeps no tree.
+    ///
+    /// Calls on further paths are added to one node for all of them, and counted as
+    /// `call_tree_nodes_max`. Their callsites' own figures are not affected.
+    #[must_use]
+    pub fn call_tree_nodes_max(mut self, count: usize) -> Self {
+        self.call_tree_nodes_max = count;
+        self
+    }
+
+    /// Number of bytes kept of a text attribute, at least 1. Default 128. What is longer is cut.
+    #[must_use]
+    pub fn attribute_bytes_max(mut self, bytes: usize) -> Self {
+        self.attribute_bytes_max = bytes;
+        self
+    }
+
+    /// Makes this the configuration of the process.
+    pub(crate) fn apply(&self) -> Result<(), ConfigError> {
+        let at_least_one = [
+            ("callsites_max", self.callsites_max),
+            ("series_per_callsite_max", self.series_per_callsite_max),
+            ("attribute_bytes_max", self.attribute_bytes_max),
+        ];
+        if let Some((limit, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError { limit, value: 0, allowed: "at least 1" });
+        }
+        if self.callsites_max > SERIES_CAPACITY {
+            let (limit, value) = ("callsites_max", self.callsites_max);
+            return Err(ConfigError { limit, value, allowed: "at most 16382" });
+        }
+        CALLSITES_MAX.store(self.callsites_max, Ordering::Relaxed);
+        SERIES_PER_CALLSITE_MAX.store(self.series_per_callsite_max, Ordering::Relaxed);
+        CALL_TREE_NODES_MAX.store(self.call_tree_nodes_max, Ordering::Relaxed);
+        ATTRIBUTE_BYTES_MAX.store(self.attribute_bytes_max, Ordering::Relaxed);
+        WANTED.store(self.enabled, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A limit that cannot be what was asked for. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    limit: &'static str,
+    value: usize,
+    allowed: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`Config::{}` is {}; it must be {}", self.limit, self.value, self.allowed)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+// Written by `Config::apply`, read on cold paths only; each stands alone, so `Relaxed` suffices.
+static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(SERIES_CAPACITY);
+static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(64);
+static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(4_096);
+static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(128);
+static WANTED: AtomicBool = AtomicBool::new(true);
+static FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn callsites_max() -> usize {
+    CALLSITES_MAX.load(Ordering::Relaxed)
+}
+
+pub(crate) fn series_per_callsite_max() -> usize {
+    SERIES_PER_CALLSITE_MAX.load(Ordering::Relaxed)
+}
+
+pub(crate) fn call_tree_nodes_max() -> usize {
+    CALL_TREE_NODES_MAX.load(Ordering::Relaxed)
+}
+
+pub(crate) fn attribute_bytes_max() -> usize {
+    ATTRIBUTE_BYTES_MAX.load(Ordering::Relaxed)
+}
+
+/// Whether the process records: the program's wish, unless the environment forbids it.
+pub(crate) fn is_enabled() -> bool {
+    static ENVIRONMENT: Once = Once::new();
+    ENVIRONMENT.call_once(|| {
+        let value = std::env::var("KHIVE_PERF").unwrap_or_default();
+        let off = ["off", "0", "false", "no"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        FORBIDDEN.store(off, Ordering::Relaxed);
+    });
+    WANTED.load(Ordering::Relaxed) && !FORBIDDEN.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impossible_limit_is_named_with_what_is_allowed() {
+        let error = Config::default().callsites_max(20_000).apply().unwrap_err();
+        assert_eq!(error.to_string(), "`Config::callsites_max` is 20000; it must be at most 16382");
+        let error = Config::default().attribute_bytes_max(0).apply().unwrap_err();
+        assert_eq!(error.to_string(), "`Config::attribute_bytes_max` is 0; it must be at least 1");
+    }
+}

@@ -1,0 +1,226 @@
+//! Cell: what one thread has recorded of one series.
+
+use std::ptr;
+
+use crate::outcome::Outcome;
+use crate::recorder::totals::SeriesTotals;
+use crate::stats::Histogram;
+use crate::stats::layout;
+use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+
+/// Counts of the buckets of one octave.
+struct Octave {
+    counts: [OwnedU64; layout::SLOTS_PER_OCTAVE],
+}
+
+/// A histogram that one thread writes; an octave takes room once it was hit.
+pub(crate) struct HistogramCell {
+    zeros: OwnedU64,
+    sum_ns: OwnedU64,
+    min_ns: OwnedU64,
+    max_ns: OwnedU64,
+    /// Null until first hit; published with `Release` and never changed again.
+    octaves: [AtomicPtr<Octave>; layout::OCTAVES],
+}
+
+impl HistogramCell {
+    const fn new() -> Self {
+        Self {
+            zeros: OwnedU64::new(0),
+            sum_ns: OwnedU64::new(0),
+            min_ns: OwnedU64::new(u64::MAX),
+            max_ns: OwnedU64::new(0),
+            octaves: [const { AtomicPtr::new(ptr::null_mut()) }; layout::OCTAVES],
+        }
+    }
+
+    /// Adds one measurement; by the owner.
+    #[inline(always)]
+    fn record(&self, ns: u64) {
+        self.sum_ns.add(ns);
+        self.min_ns.lower(ns);
+        self.max_ns.raise(ns);
+        if ns == 0 {
+            self.zeros.add(1);
+            return;
+        }
+        let slot = layout::slot_of(ns);
+        let (octave, at) = (slot / layout::SLOTS_PER_OCTAVE, slot % layout::SLOTS_PER_OCTAVE);
+        let Some(place) = self.octaves.get(octave) else { return };
+        let mut counts = place.load(Ordering::Relaxed);
+        if counts.is_null() {
+            counts = Self::grow(place);
+        }
+        // SAFETY: an octave, once published, lives as long as its cell.
+        let counts = unsafe { &(*counts).counts };
+        if let Some(count) = counts.get(at) {
+            count.add(1);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
+        let octave = Octave { counts: [const { OwnedU64::new(0) }; layout::SLOTS_PER_OCTAVE] };
+        let octave = Box::into_raw(Box::new(octave));
+        place.store(octave, Ordering::Release);
+        octave
+    }
+
+    /// Adds what was recorded to `into`; by any thread.
+    fn read_into(&self, into: &mut Histogram) {
+        let (min, max) = (self.min_ns.read(), self.max_ns.read());
+        into.add_moments(self.zeros.read(), self.sum_ns.read(), min, max);
+        for (octave, place) in self.octaves.iter().enumerate() {
+            let counts = place.load(Ordering::Acquire);
+            if counts.is_null() {
+                continue;
+            }
+            // SAFETY: an octave, once published, lives as long as its cell.
+            let counts = unsafe { &(*counts).counts };
+            for (at, count) in counts.iter().enumerate() {
+                into.add_recorded(octave * layout::SLOTS_PER_OCTAVE + at, count.read());
+            }
+        }
+    }
+}
+
+impl Drop for HistogramCell {
+    fn drop(&mut self) {
+        for place in &mut self.octaves {
+            let octave = *place.get_mut();
+            if !octave.is_null() {
+                // SAFETY: it came from `Box::into_raw` in `grow`, and is dropped once, here.
+                drop(unsafe { Box::from_raw(octave) });
+            }
+        }
+    }
+}
+
+/// What one thread has recorded of one series.
+pub(crate) struct Cell {
+    pub(crate) id: u32,
+    /// The cell that was new before this one; null at the end.
+    pub(crate) next: *const Self,
+    /// Frames of this series on the owner's stack: 0 means that the next one is the outermost.
+    pub(crate) active: OwnedU64,
+    /// Futures whose first poll was here.
+    pub(crate) begun: OwnedU64,
+    /// Futures that ended or were dropped here.
+    pub(crate) ended: OwnedU64,
+    self_ns: OwnedU64,
+    busy_ns: OwnedU64,
+    idle_ns: OwnedU64,
+    polls: OwnedU64,
+    max_poll_ns: OwnedU64,
+    /// Calls inside a call of the same series, by outcome; they have no place in the histograms.
+    recursive: [OwnedU64; 4],
+    ok: HistogramCell,
+    /// Error, panic, cancelled: null until first needed; published with `Release`.
+    other: [AtomicPtr<HistogramCell>; 3],
+}
+
+impl Cell {
+    pub(crate) const fn new(id: u32, next: *const Self) -> Self {
+        const ZERO: OwnedU64 = OwnedU64::new(0);
+        Self {
+            id,
+            next,
+            active: ZERO,
+            begun: ZERO,
+            ended: ZERO,
+            self_ns: ZERO,
+            busy_ns: ZERO,
+            idle_ns: ZERO,
+            polls: ZERO,
+            max_poll_ns: ZERO,
+            recursive: [ZERO; 4],
+            ok: HistogramCell::new(),
+            other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
+        }
+    }
+
+    /// Records an outermost call that ended well; by the owner.
+    #[inline(always)]
+    pub(crate) fn record_ok(&self, wall_ns: u64, self_ns: u64) {
+        self.self_ns.add(self_ns);
+        self.ok.record(wall_ns);
+    }
+
+    /// Records a finished call; by the owner.
+    pub(crate) fn record(&self, wall_ns: u64, outcome: Outcome, outermost: bool) {
+        if !outermost {
+            if let Some(count) = self.recursive.get(outcome.index()) {
+                count.add(1);
+            }
+            return;
+        }
+        let Some(place) = outcome.index().checked_sub(1).and_then(|at| self.other.get(at)) else {
+            self.ok.record(wall_ns);
+            return;
+        };
+        let mut histogram = place.load(Ordering::Relaxed);
+        if histogram.is_null() {
+            histogram = Box::into_raw(Box::new(HistogramCell::new()));
+            place.store(histogram, Ordering::Release);
+        }
+        // SAFETY: a histogram, once published, lives as long as its cell.
+        unsafe { &*histogram }.record(wall_ns);
+    }
+
+    /// Adds time on the thread outside measured callees; by the owner.
+    pub(crate) fn add_self(&self, ns: u64) {
+        self.self_ns.add(ns);
+    }
+
+    /// Records one poll of a future; by the owner. An inner poll of the same series is no busy time.
+    pub(crate) fn record_poll(&self, busy_ns: u64, self_ns: u64, outermost: bool) {
+        self.polls.add(1);
+        self.self_ns.add(self_ns);
+        self.max_poll_ns.raise(busy_ns);
+        if outermost {
+            self.busy_ns.add(busy_ns);
+        }
+    }
+
+    /// Adds the time between a future's polls; by the owner.
+    pub(crate) fn add_idle(&self, ns: u64) {
+        self.idle_ns.add(ns);
+    }
+
+    /// Adds what was recorded to `into`; by any thread.
+    pub(crate) fn read_into(&self, into: &mut SeriesTotals) {
+        let [ok, others @ ..] = &mut into.wall;
+        self.ok.read_into(ok);
+        for (place, histogram) in self.other.iter().zip(others) {
+            let cell = place.load(Ordering::Acquire);
+            if !cell.is_null() {
+                // SAFETY: a histogram, once published, lives as long as its cell.
+                unsafe { &*cell }.read_into(histogram);
+            }
+        }
+        for (count, sum) in self.recursive.iter().zip(&mut into.recursive) {
+            *sum += count.read();
+        }
+        into.self_ns += self.self_ns.read();
+        into.busy_ns += self.busy_ns.read();
+        into.idle_ns += self.idle_ns.read();
+        into.polls += self.polls.read();
+        into.max_poll_ns = into.max_poll_ns.max(self.max_poll_ns.read());
+        into.active += self.active.read();
+        into.begun += self.begun.read();
+        into.ended += self.ended.read();
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        for place in &mut self.other {
+            let histogram = *place.get_mut();
+            if !histogram.is_null() {
+                // SAFETY: it came from `Box::into_raw` in `record`, and is dropped once, here.
+                drop(unsafe { Box::from_raw(histogram) });
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Totals: what shards add up to, as plain values.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
+use crate::stats::Histogram;
+
+/// What was recorded of one series.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeriesTotals {
+    /// Wall time of outermost calls, by outcome.
+    pub(crate) wall: [Histogram; 4],
+    /// Calls inside a call of the same series, by outcome.
+    pub(crate) recursive: [u64; 4],
+    pub(crate) self_ns: u64,
+    pub(crate) busy_ns: u64,
+    pub(crate) idle_ns: u64,
+    pub(crate) polls: u64,
+    pub(crate) max_poll_ns: u64,
+    pub(crate) active: u64,
+    pub(crate) begun: u64,
+    pub(crate) ended: u64,
+}
+
+impl SeriesTotals {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.wall.iter_mut().zip(&other.wall) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.recursive.iter_mut().zip(&other.recursive) {
+            *mine += theirs;
+        }
+        self.self_ns += other.self_ns;
+        self.busy_ns += other.busy_ns;
+        self.idle_ns += other.idle_ns;
+        self.polls += other.polls;
+        self.max_poll_ns = self.max_poll_ns.max(other.max_poll_ns);
+        self.active += other.active;
+        self.begun += other.begun;
+        self.ended += other.ended;
+    }
+}
+
+/// What was recorded of one path of calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TreeNode {
+    pub(crate) id: u32,
+    /// Index of the caller; the root is its own.
+    pub(crate) parent: usize,
+    pub(crate) calls: u64,
+    pub(crate) total_ns: u64,
+    pub(crate) self_ns: u64,
+}
+
+/// The paths of calls of all threads, from one root.
+#[derive(Clone, Debug)]
+pub(crate) struct TreeTotals {
+    nodes: Vec<TreeNode>,
+    index: HashMap<(usize, u32), usize>,
+}
+
+impl Default for TreeTotals {
+    fn default() -> Self {
+        let root = TreeNode { id: ROOT_ID, parent: 0, calls: 0, total_ns: 0, self_ns: 0 };
+        Self { nodes: vec![root], index: HashMap::new() }
+    }
+}
+
+impl TreeTotals {
+    /// All nodes; a caller comes before its callees, the root first.
+    pub(crate) fn nodes(&self) -> &[TreeNode] {
+        &self.nodes
+    }
+
+    /// Index of the child `id` of `parent`; beyond `nodes_max`, that of the overflow node.
+    pub(crate) fn child(&mut self, parent: usize, id: u32, nodes_max: usize) -> usize {
+        let inside = self.nodes.get(parent).is_some_and(|node| node.id == OVERFLOW_ID);
+        let (parent, id) = if inside { return parent } else { (parent, id) };
+        if let Some(index) = self.index.get(&(parent, id)) {
+            return *index;
+        }
+        let full = self.nodes.len() > nodes_max && id != OVERFLOW_ID;
+        let (parent, id) = if full || id == OVERFLOW_ID { (0, OVERFLOW_ID) } else { (parent, id) };
+        if let Some(index) = self.index.get(&(parent, id)) {
+            return *index;
+        }
+        let index = self.nodes.len();
+        self.nodes.push(TreeNode { id, parent, calls: 0, total_ns: 0, self_ns: 0 });
+        self.index.insert((parent, id), index);
+        index
+    }
+
+    pub(crate) fn add(&mut self, index: usize, calls: u64, total_ns: u64, self_ns: u64) {
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.calls += calls;
+            node.total_ns += total_ns;
+            node.self_ns += self_ns;
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self, nodes_max: usize) {
+        let mut mapped = Vec::with_capacity(other.nodes.len());
+        for (i, node) in other.nodes.iter().enumerate() {
+            let at = match mapped.get(node.parent) {
+                Some(parent) if i > 0 => self.child(*parent, node.id, nodes_max),
+                _ => 0,
+            };
+            self.add(at, node.calls, node.total_ns, node.self_ns);
+            mapped.push(at);
+        }
+    }
+}
+
+/// What shards add up to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) series: BTreeMap<u32, SeriesTotals>,
+    pub(crate) tree: TreeTotals,
+}

@@ -1,0 +1,189 @@
+//! Registry: owns the shards of all threads, and what threads that have ended left behind.
+
+pub(crate) mod current;
+pub(crate) mod series;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ptr;
+
+use crate::clock::{self, Source};
+use crate::config;
+use crate::recorder::shard::Shard;
+use crate::recorder::totals::Totals;
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, OnceLock, Ordering, lock};
+
+/// Why a measurement was not recorded at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loss {
+    /// The thread was ending, and its recorder was gone.
+    ThreadEnding,
+    /// A guard was dropped where its recorder is out of reach: outside its capture.
+    GuardOutlivedScope,
+}
+
+impl Loss {
+    pub(crate) const ALL: [Self; 2] = [Self::ThreadEnding, Self::GuardOutlivedScope];
+
+    /// The word in snapshots.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ThreadEnding => "thread_ending",
+            Self::GuardOutlivedScope => "guard_outlived_scope",
+        }
+    }
+}
+
+/// Owns the shards of all threads that record into it.
+pub(crate) struct Registry {
+    number: u64,
+    source: OnceLock<Source>,
+    started_unix_ns: OnceLock<u64>,
+    /// Shards that threads have brought and no holder of the lock has seen: a stack that is only ever
+    /// taken whole. Pushed with `Release`, taken with `Acquire`.
+    incoming: AtomicPtr<Shard>,
+    inner: Mutex<Inner>,
+    losses: [AtomicU64; 2],
+}
+
+#[derive(Default)]
+struct Inner {
+    shards: Vec<*mut Shard>,
+    retired: Totals,
+    /// For a scoped registry: the shard of each thread that came by.
+    by_thread: HashMap<u64, *const Shard>,
+}
+
+// SAFETY: the pointers are to shards that the registry owns; they are followed under the lock, and by
+// the threads they were made for, which are done with them when they set `ended` or leave the scope.
+unsafe impl Send for Inner {}
+
+impl Registry {
+    /// A registry that tells the time by `source`, or by the process's clock.
+    pub(crate) fn new(source: Option<Source>) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        Self {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            source: source.map_or_else(OnceLock::new, OnceLock::from),
+            started_unix_ns: OnceLock::new(),
+            incoming: AtomicPtr::new(ptr::null_mut()),
+            inner: Mutex::new(Inner::default()),
+            losses: [const { AtomicU64::new(0) }; 2],
+        }
+    }
+
+    fn source(&self) -> Source {
+        self.source.get_or_init(Source::of_process).clone()
+    }
+
+    /// When it first recorded, or was first asked.
+    pub(crate) fn started_unix_ns(&self) -> u64 {
+        *self.started_unix_ns.get_or_init(clock::unix_ns)
+    }
+
+    pub(crate) fn count_loss(&self, loss: Loss) {
+        if let Some(count) = self.losses.get(loss as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn losses(&self, loss: Loss) -> u64 {
+        self.losses.get(loss as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Makes a shard for the calling thread. Takes no lock.
+    pub(crate) fn add_shard(&self) -> *const Shard {
+        self.started_unix_ns();
+        let shard = Box::into_raw(Shard::new(self.source(), self.number));
+        let mut head = self.incoming.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: not published yet, so nobody else has it.
+            unsafe { &*shard }.next.store(head, Ordering::Relaxed);
+            match self.incoming.compare_exchange_weak(
+                head,
+                shard,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return shard,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// The shard of a thread that visits this scoped registry.
+    pub(crate) fn shard_of_visitor(&self, thread: u64) -> *const Shard {
+        if let Some(shard) = lock(&self.inner).by_thread.get(&thread) {
+            return *shard;
+        }
+        let shard = self.add_shard();
+        lock(&self.inner).by_thread.insert(thread, shard);
+        shard
+    }
+
+    /// Folds in the shards of threads that have ended; if someone holds the lock, leaves it to the next
+    /// who gets it. Never waits.
+    pub(crate) fn retire_ended(&self) {
+        if let Ok(mut inner) = self.inner.try_lock() {
+            self.adopt(&mut inner);
+            inner.fold_ended();
+        }
+    }
+
+    /// What all threads have recorded, up to now.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut inner = lock(&self.inner);
+        self.adopt(&mut inner);
+        inner.fold_ended();
+        let mut totals = inner.retired.clone();
+        for shard in &inner.shards {
+            // SAFETY: the registry owns the shard, and frees it only under the lock held here.
+            unsafe { &**shard }.read_into(&mut totals, config::call_tree_nodes_max());
+        }
+        totals
+    }
+
+    fn adopt(&self, inner: &mut Inner) {
+        let mut shard = self.incoming.swap(ptr::null_mut(), Ordering::Acquire);
+        while !shard.is_null() {
+            inner.shards.push(shard);
+            // SAFETY: pushed whole, and owned by the registry.
+            shard = unsafe { &*shard }.next.load(Ordering::Relaxed);
+        }
+    }
+}
+
+impl Inner {
+    fn fold_ended(&mut self) {
+        let Self { shards, retired, .. } = self;
+        shards.retain(|shard| {
+            // SAFETY: the registry owns the shard, and frees it only here and in `Drop`.
+            let ended = unsafe { &**shard }.ended.load(Ordering::Acquire);
+            if ended {
+                // SAFETY: made by `Box::into_raw` in `add_shard`; its thread is done with it, readers
+                // come with the lock, and it leaves the list now.
+                let shard = unsafe { Box::from_raw(*shard) };
+                shard.read_into(retired, config::call_tree_nodes_max());
+            }
+            !ended
+        });
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let mut inner = std::mem::take(&mut *lock(&self.inner));
+        self.adopt(&mut inner);
+        for shard in inner.shards {
+            // SAFETY: made by `Box::into_raw` in `add_shard`. No thread is inside the scope, because each
+            // keeps the registry alive while it is.
+            drop(unsafe { Box::from_raw(shard) });
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("number", &self.number).finish_non_exhaustive()
+    }
+}

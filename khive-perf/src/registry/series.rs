@@ -1,0 +1,237 @@
+//! Series: numbers for callsites and their attribute sets, one table for the process.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::Location;
+
+use crate::attributes::{AttributeValue, Value};
+use crate::callsite::{Callsite, Kind, NO_ID, Spec};
+use crate::config;
+use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
+
+/// Attributes of a series, sorted by name.
+pub(crate) type Attributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
+
+/// The series that takes what passes the limit on series.
+const OVERFLOW_SERIES: u32 = 0;
+
+static OVERFLOW: Callsite = Callsite::new(Spec {
+    name: Some("(further callsites)"),
+    group: None,
+    path: || "(further callsites)",
+    file: "",
+    line: 0,
+    kind: Kind::Function,
+});
+
+/// What a number stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) callsite: &'static Callsite,
+    pub(crate) path: Arc<str>,
+    pub(crate) attributes: Attributes,
+    /// Takes what passed a limit.
+    pub(crate) is_overflow: bool,
+}
+
+struct Table {
+    /// By id.
+    series: Vec<Series>,
+    /// Ids of a callsite's attribute sets, by callsite address and hash.
+    by_attributes: HashMap<(usize, u64), Vec<u32>>,
+    /// Number of attribute sets, and the overflow series if there is one, by callsite address.
+    of_callsite: HashMap<usize, (usize, Option<u32>)>,
+    switched_on: bool,
+}
+
+fn table() -> &'static Mutex<Table> {
+    static TABLE: OnceLock<Mutex<Table>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let overflow = Series {
+            callsite: &OVERFLOW,
+            path: "(further callsites)".into(),
+            attributes: [].into(),
+            is_overflow: true,
+        };
+        Mutex::new(Table {
+            series: vec![overflow],
+            by_attributes: HashMap::new(),
+            of_callsite: HashMap::new(),
+            switched_on: config::is_enabled(),
+        })
+    })
+}
+
+/// Whether callsites record. Written under the table's lock, read on cold paths.
+static SWITCHED_ON: AtomicBool = AtomicBool::new(true);
+
+/// What the numbers stand for, by number.
+pub(crate) fn all() -> Vec<Series> {
+    lock(table()).series.clone()
+}
+
+/// Whether callsites record into the process's registry.
+pub(crate) fn is_switched_on() -> bool {
+    table();
+    SWITCHED_ON.load(Ordering::Relaxed)
+}
+
+/// Switches every callsite on or off, as the configuration says.
+pub(crate) fn apply_switch() {
+    let mut table = lock(table());
+    table.switched_on = config::is_enabled();
+    SWITCHED_ON.store(table.switched_on, Ordering::Relaxed);
+    for series in &table.series {
+        series.callsite.switch(table.switched_on);
+    }
+}
+
+/// The number of a callsite without attributes; registers it at its first call.
+pub(crate) fn register(callsite: &'static Callsite) -> u32 {
+    if let Some(id) = callsite.assigned() {
+        return id;
+    }
+    let path = callsite.path().into();
+    let mut table = lock(table());
+    SWITCHED_ON.store(table.switched_on, Ordering::Relaxed);
+    if let Some(id) = callsite.assigned() {
+        return id;
+    }
+    let series = Series { callsite, path, attributes: [].into(), is_overflow: false };
+    let id = table.add(series).unwrap_or(OVERFLOW_SERIES);
+    callsite.assign(id);
+    callsite.switch(table.switched_on);
+    id
+}
+
+/// The number of a callsite with these fields.
+///
+/// A thread remembers what it looked up, so a repeated set costs a hash and a comparison.
+pub(crate) fn with_fields(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> u32 {
+    let plain = register(callsite);
+    if fields.is_empty() {
+        return plain;
+    }
+    let bytes_max = config::attribute_bytes_max();
+    let hash = fields.iter().fold(0, |hash, (_, value)| value.mix_into(hash, bytes_max));
+    let key = (std::ptr::from_ref(callsite) as usize, hash);
+    let remembered = MEMORY.try_with(|memory| {
+        let memory = memory.try_borrow().ok()?;
+        let (of, id, attributes) = memory.get(place(key))?.as_ref()?;
+        (*of == key && same(fields, attributes, bytes_max)).then_some(*id)
+    });
+    if let Ok(Some(id)) = remembered {
+        return id;
+    }
+    let (id, attributes) = lock(table()).find_or_add(callsite, key, fields, bytes_max);
+    // A thread that is ending has no memory left, and needs none.
+    drop(MEMORY.try_with(|memory| {
+        if let Ok(mut memory) = memory.try_borrow_mut() {
+            memory.resize_with(MEMORY_LEN, || None);
+            if let Some(entry) = memory.get_mut(place(key)) {
+                *entry = Some((key, id, attributes));
+            }
+        }
+    }));
+    id
+}
+
+/// The callsite of a future that is named where it is made, one per name and place.
+///
+/// Costs a lock. Callsites live for ever; past the limit on series they are all one.
+pub(crate) fn named_future(name: &'static str, place: &'static Location<'static>) -> &'static Callsite {
+    type Places = HashMap<(&'static str, &'static str, u32, u32), &'static Callsite>;
+    static NAMED: OnceLock<Mutex<Places>> = OnceLock::new();
+    let mut named = lock(NAMED.get_or_init(Mutex::default));
+    let key = (name, place.file(), place.line(), place.column());
+    if let Some(callsite) = named.get(&key) {
+        return callsite;
+    }
+    if named.len() >= config::callsites_max() {
+        return &OVERFLOW;
+    }
+    let spec = Spec {
+        name: Some(name),
+        group: None,
+        path: || "",
+        file: place.file(),
+        line: place.line(),
+        kind: Kind::Future,
+    };
+    let callsite = Box::leak(Box::new(Callsite::new(spec)));
+    named.insert(key, callsite);
+    callsite
+}
+
+const MEMORY_LEN: usize = 128;
+
+type Remembered = Option<((usize, u64), u32, Attributes)>;
+
+thread_local! {
+    static MEMORY: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+}
+
+fn place((callsite, hash): (usize, u64)) -> usize {
+    ((callsite as u64 >> 4) ^ hash ^ (hash >> 32)) as usize % MEMORY_LEN
+}
+
+/// Whether stored attributes are these fields. Stored ones are in the order of the fields.
+fn same(
+    fields: &[(&'static str, Value<'_>)],
+    attributes: &[(Cow<'static, str>, AttributeValue)],
+    bytes_max: usize,
+) -> bool {
+    fields.len() == attributes.len()
+        && fields
+            .iter()
+            .zip(attributes)
+            .all(|((name, value), (of, stored))| of == name && value.matches(stored, bytes_max))
+}
+
+impl Table {
+    fn add(&mut self, series: Series) -> Option<u32> {
+        let id = u32::try_from(self.series.len()).ok().filter(|id| *id < NO_ID)?;
+        if self.series.len() > config::callsites_max() {
+            return None;
+        }
+        self.series.push(series);
+        Some(id)
+    }
+
+    fn find_or_add(
+        &mut self,
+        callsite: &'static Callsite,
+        key: (usize, u64),
+        fields: &[(&'static str, Value<'_>)],
+        bytes_max: usize,
+    ) -> (u32, Attributes) {
+        for id in self.by_attributes.get(&key).into_iter().flatten() {
+            if let Some(series) = self.series.get(*id as usize)
+                && same(fields, &series.attributes, bytes_max)
+            {
+                return (*id, Arc::clone(&series.attributes));
+            }
+        }
+        let attributes: Attributes = fields
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(*name), value.to_stored(bytes_max)))
+            .collect();
+        let (sets, overflow) = self.of_callsite.get(&key.0).copied().unwrap_or_default();
+        let full = sets >= config::series_per_callsite_max();
+        if let (true, Some(id)) = (full, overflow) {
+            return (id, attributes);
+        }
+        let path = callsite.path().into();
+        let kept = if full { [].into() } else { Arc::clone(&attributes) };
+        let series = Series { callsite, path, attributes: kept, is_overflow: full };
+        let Some(id) = self.add(series) else { return (OVERFLOW_SERIES, attributes) };
+        if full {
+            self.of_callsite.insert(key.0, (sets, Some(id)));
+        } else {
+            self.of_callsite.insert(key.0, (sets + 1, overflow));
+            self.by_attributes.entry(key).or_default().push(id);
+        }
+        (id, attributes)
+    }
+}

@@ -1,0 +1,7 @@
+//! Reports: a snapshot as text for people and as JSON for programs.
+
+mod json;
+mod text;
+
+pub use self::json::json;
+pub use self::text::text;

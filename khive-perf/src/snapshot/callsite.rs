@@ -1,0 +1,210 @@
+//! CallsiteStats: what was recorded of one callsite with one set of attributes.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::attributes::AttributeValue;
+use crate::callsite::Kind;
+use crate::outcome::Outcome;
+use crate::recorder::totals::{SeriesTotals, Totals};
+use crate::snapshot::Identity;
+use crate::stats::Histogram;
+use crate::sync::Arc;
+
+/// What was recorded of one callsite with one set of attributes.
+#[derive(Clone, Debug)]
+pub struct CallsiteStats {
+    identity: Arc<Identity>,
+    totals: SeriesTotals,
+}
+
+impl CallsiteStats {
+    pub(crate) fn all(totals: &Totals, identities: &[Arc<Identity>]) -> Vec<Self> {
+        let mut all: Vec<Self> = totals
+            .series
+            .iter()
+            .filter_map(|(id, totals)| {
+                let identity = Arc::clone(identities.get(*id as usize)?);
+                Some(Self { identity, totals: totals.clone() })
+            })
+            .filter(|stats| stats.calls() > 0 || stats.polls() > 0 || stats.in_flight() > 0)
+            .collect();
+        all.sort_by(|a, b| a.key().cmp(b.key()));
+        all
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.identity.key
+    }
+
+    /// The given `name`, else the [path](Self::function).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.
+    ///
+    /// For a region, of the function around it; for a future with a name, the name.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        &self.identity.function
+    }
+
+    /// Whether [`name`](Self::name) was given, and is not the path.
+    #[must_use]
+    pub fn has_custom_name(&self) -> bool {
+        self.identity.has_custom_name
+    }
+
+    /// The given `group`.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.identity.group
+    }
+
+    /// Source file, as the compiler names it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.identity.file
+    }
+
+    /// Line in the file.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.identity.line
+    }
+
+    /// What is measured here.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.identity.kind
+    }
+
+    /// What `fields(..)` recorded, in their order.
+    #[must_use]
+    pub fn attributes(&self) -> &[(Cow<'static, str>, AttributeValue)] {
+        &self.identity.attributes
+    }
+
+    /// Whether this takes what passed a limit, see [`Overflow`](crate::snapshot::Overflow).
+    #[must_use]
+    pub fn is_overflow(&self) -> bool {
+        self.identity.is_overflow
+    }
+
+    /// Finished calls, recursive ones included. Exact.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        Outcome::ALL.iter().map(|outcome| self.calls_by(*outcome)).sum()
+    }
+
+    /// Finished calls with an outcome, recursive ones included. Exact.
+    #[must_use]
+    pub fn calls_by(&self, outcome: Outcome) -> u64 {
+        let recursive = self.totals.recursive.get(outcome.index()).copied().unwrap_or(0);
+        self.wall_by(outcome).count() + recursive
+    }
+
+    /// Calls that ended well.
+    #[must_use]
+    pub fn ok(&self) -> u64 {
+        self.calls_by(Outcome::Ok)
+    }
+
+    /// Calls whose result `err` or `ok_if` calls an error.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.calls_by(Outcome::Error)
+    }
+
+    /// Calls that unwound.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.calls_by(Outcome::Panic)
+    }
+
+    /// Futures dropped between their first poll and their end.
+    #[must_use]
+    pub fn cancelled(&self) -> u64 {
+        self.calls_by(Outcome::Cancelled)
+    }
+
+    /// Calls that have begun and not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        match self.kind() {
+            Kind::Future => self.totals.begun.saturating_sub(self.totals.ended),
+            Kind::Function | Kind::Region => self.totals.active,
+        }
+    }
+
+    /// Wall time of calls that ended well: the outermost ones, because the time of a recursive call is
+    /// inside that of its caller already.
+    #[must_use]
+    pub fn wall(&self) -> &Histogram {
+        self.wall_by(Outcome::Ok)
+    }
+
+    /// Wall time of outermost calls with an outcome.
+    #[must_use]
+    pub fn wall_by(&self, outcome: Outcome) -> &Histogram {
+        static NONE: Histogram = Histogram::new();
+        self.totals.wall.get(outcome.index()).unwrap_or(&NONE)
+    }
+
+    /// Time on a thread, measured callees included: of a future, the time it was polled.
+    ///
+    /// Outermost calls only. Of a future, polls of calls still under way are included.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        match self.kind() {
+            Kind::Future => Duration::from_nanos(self.totals.busy_ns),
+            Kind::Function | Kind::Region => self.totals.wall.iter().map(Histogram::sum).sum(),
+        }
+    }
+
+    /// Of futures, the time between polls, of finished calls. Wall time is busy plus idle.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        Duration::from_nanos(self.totals.idle_ns)
+    }
+
+    /// Time on a thread outside measured callees, over all calls, recursive ones included.
+    #[must_use]
+    pub fn self_time(&self) -> Duration {
+        Duration::from_nanos(self.totals.self_ns)
+    }
+
+    /// Of futures, how often they were polled.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.totals.polls
+    }
+
+    /// Of futures, the longest single poll since the process started.
+    #[must_use]
+    pub fn max_poll(&self) -> Duration {
+        Duration::from_nanos(self.totals.max_poll_ns)
+    }
+
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let (now, before) = (&self.totals, &earlier.totals);
+        let mut totals = now.clone();
+        for (wall, before) in totals.wall.iter_mut().zip(&before.wall) {
+            *wall = wall.since(before);
+        }
+        for (count, before) in totals.recursive.iter_mut().zip(&before.recursive) {
+            *count = count.saturating_sub(*before);
+        }
+        totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
+        totals.busy_ns = now.busy_ns.saturating_sub(before.busy_ns);
+        totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
+        totals.polls = now.polls.saturating_sub(before.polls);
+        Self { identity: Arc::clone(&self.identity), totals }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.totals.merge(&other.totals);
+    }
+}

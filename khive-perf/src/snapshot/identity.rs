@@ -1,0 +1,53 @@
+//! Identity: what makes a series the same one in two snapshots.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::attributes::AttributeValue;
+use crate::callsite::Kind;
+use crate::registry::series::Series;
+use crate::sync::Arc;
+
+/// Name, place and attributes of a series.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: Arc<str>,
+    pub(crate) function: Arc<str>,
+    pub(crate) has_custom_name: bool,
+    pub(crate) group: Option<&'static str>,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) kind: Kind,
+    pub(crate) attributes: Arc<[(Cow<'static, str>, AttributeValue)]>,
+    pub(crate) is_overflow: bool,
+    /// All of it as one text, to compare and to sort by.
+    pub(crate) key: Box<str>,
+}
+
+impl Identity {
+    pub(crate) fn of(series: &Series) -> Self {
+        let spec = series.callsite.spec();
+        let function = Arc::clone(&series.path);
+        let name = spec.name.map_or_else(|| Arc::clone(&function), Arc::from);
+        let mut key = format!("{name}\n{function}\n{}\n{:010}", spec.file, spec.line);
+        for (attribute, value) in series.attributes.iter() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(key, "\n{attribute}={value}");
+        }
+        if series.is_overflow {
+            key.push_str("\n(overflow)");
+        }
+        Self {
+            name,
+            function,
+            has_custom_name: spec.name.is_some(),
+            group: spec.group,
+            file: spec.file,
+            line: spec.line,
+            kind: spec.kind,
+            attributes: Arc::clone(&series.attributes),
+            is_overflow: series.is_overflow,
+            key: key.into(),
+        }
+    }
+}
