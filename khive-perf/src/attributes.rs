@@ -225,7 +225,13 @@ mod tests {
             }
         }
         let other_tail = Value::String(format!("{}y", "x".repeat(200)));
-        assert_eq!(other_tail.mix_into(0, 128), Value::Str(&long).mix_into(0, 128));
-        assert_eq!(u64::MAX.to_value().to_stored(128).to_string(), u64::MAX.to_string());
+        assert_eq!(
+            other_tail.mix_into(0, 128),
+            Value::Str(&long).mix_into(0, 128)
+        );
+        assert_eq!(
+            u64::MAX.to_value().to_stored(128).to_string(),
+            u64::MAX.to_string()
+        );
     }
 }

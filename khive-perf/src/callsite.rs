@@ -53,7 +53,11 @@ impl Callsite {
     /// A callsite that has not been called yet.
     #[must_use]
     pub const fn new(spec: Spec) -> Self {
-        Self { id: AtomicU32::new(NO_ID), assigned: AtomicU32::new(NO_ID), spec }
+        Self {
+            id: AtomicU32::new(NO_ID),
+            assigned: AtomicU32::new(NO_ID),
+            spec,
+        }
     }
 
     #[inline(always)]
@@ -70,7 +74,11 @@ impl Callsite {
     }
 
     pub(crate) fn switch(&self, on: bool) {
-        let id = if on { self.assigned.load(Ordering::Relaxed) } else { NO_ID };
+        let id = if on {
+            self.assigned.load(Ordering::Relaxed)
+        } else {
+            NO_ID
+        };
         self.id.store(id, Ordering::Relaxed);
     }
 
@@ -104,9 +112,15 @@ mod tests {
     fn the_path_keeps_the_implementing_type_and_loses_the_expansion() {
         let path = path_from_marker;
         assert_eq!(path("a::b::f::CALLSITE::here"), "a::b::f");
-        assert_eq!(path("<a::J as a::Get>::get::CALLSITE::here"), "<a::J as a::Get>::get");
+        assert_eq!(
+            path("<a::J as a::Get>::get::CALLSITE::here"),
+            "<a::J as a::Get>::get"
+        );
         assert_eq!(path("a::f::{{closure}}::CALLSITE::here"), "a::f");
-        assert_eq!(path("<a::W<_> as a::Get>::get::{{closure}}::{{closure}}::C::here"), "<a::W<_> as a::Get>::get");
+        assert_eq!(
+            path("<a::W<_> as a::Get>::get::{{closure}}::{{closure}}::C::here"),
+            "<a::W<_> as a::Get>::get"
+        );
         assert_eq!(path("odd"), "odd");
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Of a clock whose ticks are nanoseconds and cost nothing.
-    pub(crate) const NANOSECONDS: Self = Self { factor: ONE, bias: 0 };
+    pub(crate) const NANOSECONDS: Self = Self {
+        factor: ONE,
+        bias: 0,
+    };
 
     /// Nanoseconds of a number of ticks, to the nearest, less the clock's own cost.
     #[inline(always)]
@@ -114,7 +117,9 @@ pub(crate) fn saturating_ns(duration: Duration) -> u64 {
 /// Nanoseconds since the Unix epoch; zero for a clock set before it.
 #[expect(clippy::disallowed_methods, reason = "this is the crate's clock")]
 pub(crate) fn unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, saturating_ns)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, saturating_ns)
 }
 
 /// Ticks of the cheapest clock there is.
@@ -139,7 +144,10 @@ fn monotonic_ns() -> u64 {
 }
 
 fn calibrate() -> Source {
-    let monotonic = Source::Monotonic(Scale { factor: ONE, bias: bias_of(monotonic_ns) });
+    let monotonic = Source::Monotonic(Scale {
+        factor: ONE,
+        bias: bias_of(monotonic_ns),
+    });
     if !counter_is_invariant() {
         return monotonic;
     }
@@ -150,12 +158,15 @@ fn calibrate() -> Source {
     let (ticks_after, ns_after) = paired_reading();
     let ticks = u128::from(ticks_after.saturating_sub(ticks_before));
     let ns = u128::from(ns_after.saturating_sub(ns_before));
-    let factor = (ns << 32).checked_div(ticks).and_then(|factor| u64::try_from(factor).ok());
+    let factor = (ns << 32)
+        .checked_div(ticks)
+        .and_then(|factor| u64::try_from(factor).ok());
     match factor {
         // Between 50 MHz and 50 GHz; anything else is no time-stamp counter.
-        Some(factor) if (ONE / 50..=ONE * 20).contains(&factor) => {
-            Source::Ticks(Scale { factor, bias: bias_of(raw_ticks) })
-        }
+        Some(factor) if (ONE / 50..=ONE * 20).contains(&factor) => Source::Ticks(Scale {
+            factor,
+            bias: bias_of(raw_ticks),
+        }),
         _ => monotonic,
     }
 }
@@ -199,7 +210,9 @@ fn counter_is_invariant() -> bool {
     }
     // Linux strikes the counter off this list when it has seen it go wrong.
     std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/available_clocksource")
-        .map_or(true, |list| list.split_whitespace().any(|name| name == "tsc"))
+        .map_or(true, |list| {
+            list.split_whitespace().any(|name| name == "tsc")
+        })
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -213,7 +226,10 @@ mod tests {
 
     #[test]
     fn ticks_are_rounded_to_the_nearest_nanosecond() {
-        let half = Scale { factor: ONE / 2, bias: 3 };
+        let half = Scale {
+            factor: ONE / 2,
+            bias: 3,
+        };
         assert_eq!(half.ns(3), 2);
         assert_eq!(half.ns(2), 1);
         assert_eq!(half.region_ns(5), 1);
@@ -232,7 +248,10 @@ mod tests {
         let measured = source.scale().ns(ticks_after - ticks) as f64;
         let truth = (ns_after - ns) as f64;
         // A wrong factor is off by far more; preemption between two readings by less than this.
-        assert!((0.2..5.0).contains(&(measured / truth)), "{measured} ns for {truth} ns");
+        assert!(
+            (0.2..5.0).contains(&(measured / truth)),
+            "{measured} ns for {truth} ns"
+        );
     }
 
     #[test]

@@ -101,11 +101,19 @@ impl Config {
             ("attribute_bytes_max", self.attribute_bytes_max),
         ];
         if let Some((limit, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-            return Err(ConfigError { limit, value: 0, allowed: "at least 1" });
+            return Err(ConfigError {
+                limit,
+                value: 0,
+                allowed: "at least 1",
+            });
         }
         if self.callsites_max > SERIES_CAPACITY {
             let (limit, value) = ("callsites_max", self.callsites_max);
-            return Err(ConfigError { limit, value, allowed: "at most 16382" });
+            return Err(ConfigError {
+                limit,
+                value,
+                allowed: "at most 16382",
+            });
         }
         CALLSITES_MAX.store(self.callsites_max, Ordering::Relaxed);
         SERIES_PER_CALLSITE_MAX.store(self.series_per_callsite_max, Ordering::Relaxed);
@@ -126,7 +134,11 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`Config::{}` is {}; it must be {}", self.limit, self.value, self.allowed)
+        write!(
+            f,
+            "`Config::{}` is {}; it must be {}",
+            self.limit, self.value, self.allowed
+        )
     }
 }
 
@@ -161,7 +173,9 @@ pub(crate) fn is_enabled() -> bool {
     static ENVIRONMENT: Once = Once::new();
     ENVIRONMENT.call_once(|| {
         let value = std::env::var("KHIVE_PERF").unwrap_or_default();
-        let off = ["off", "0", "false", "no"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        let off = ["off", "0", "false", "no"]
+            .iter()
+            .any(|word| value.eq_ignore_ascii_case(word));
         FORBIDDEN.store(off, Ordering::Relaxed);
     });
     WANTED.load(Ordering::Relaxed) && !FORBIDDEN.load(Ordering::Relaxed)
@@ -174,8 +188,17 @@ mod tests {
     #[test]
     fn an_impossible_limit_is_named_with_what_is_allowed() {
         let error = Config::default().callsites_max(20_000).apply().unwrap_err();
-        assert_eq!(error.to_string(), "`Config::callsites_max` is 20000; it must be at most 16382");
-        let error = Config::default().attribute_bytes_max(0).apply().unwrap_err();
-        assert_eq!(error.to_string(), "`Config::attribute_bytes_max` is 0; it must be at least 1");
+        assert_eq!(
+            error.to_string(),
+            "`Config::callsites_max` is 20000; it must be at most 16382"
+        );
+        let error = Config::default()
+            .attribute_bytes_max(0)
+            .apply()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`Config::attribute_bytes_max` is 0; it must be at least 1"
+        );
     }
 }

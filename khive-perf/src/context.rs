@@ -37,11 +37,15 @@ impl Context {
     /// The context of the code that runs now.
     #[must_use]
     pub fn current() -> Self {
-        Self { registry: current::registry() }
+        Self {
+            registry: current::registry(),
+        }
     }
 
     pub(crate) fn of(registry: Arc<Registry>) -> Self {
-        Self { registry: Some(registry) }
+        Self {
+            registry: Some(registry),
+        }
     }
 
     /// Runs `f` on this thread in the context.
@@ -52,13 +56,18 @@ impl Context {
 
     /// Polls `future` in the context, on whichever thread it is polled.
     pub fn attach<F: Future>(&self, future: F) -> InContext<F> {
-        InContext { future, context: self.clone() }
+        InContext {
+            future,
+            context: self.clone(),
+        }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("captured", &self.registry.is_some()).finish()
+        f.debug_struct("Context")
+            .field("captured", &self.registry.is_some())
+            .finish()
     }
 }
 

@@ -42,11 +42,20 @@
 //! Without the `enabled` feature, which is on by default, [`measure`] leaves functions as they are.
 
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test may fail"))]
 #![cfg_attr(
     not(feature = "enabled"),
-    expect(dead_code, unused_imports, reason = "the recorder stays, and nobody records")
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the recorder stays, and nobody records"
+    )
 )]
 #![expect(
     clippy::cast_possible_truncation,

@@ -45,8 +45,13 @@ impl HistogramCell {
             return;
         }
         let slot = layout::slot_of(ns);
-        let (octave, at) = (slot / layout::SLOTS_PER_OCTAVE, slot % layout::SLOTS_PER_OCTAVE);
-        let Some(place) = self.octaves.get(octave) else { return };
+        let (octave, at) = (
+            slot / layout::SLOTS_PER_OCTAVE,
+            slot % layout::SLOTS_PER_OCTAVE,
+        );
+        let Some(place) = self.octaves.get(octave) else {
+            return;
+        };
         let mut counts = place.load(Ordering::Relaxed);
         if counts.is_null() {
             counts = Self::grow(place);
@@ -61,7 +66,9 @@ impl HistogramCell {
     #[cold]
     #[inline(never)]
     fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
-        let octave = Octave { counts: [const { OwnedU64::new(0) }; layout::SLOTS_PER_OCTAVE] };
+        let octave = Octave {
+            counts: [const { OwnedU64::new(0) }; layout::SLOTS_PER_OCTAVE],
+        };
         let octave = Box::into_raw(Box::new(octave));
         place.store(octave, Ordering::Release);
         octave
@@ -155,7 +162,11 @@ impl Cell {
             }
             return;
         }
-        let Some(place) = outcome.index().checked_sub(1).and_then(|at| self.other.get(at)) else {
+        let Some(place) = outcome
+            .index()
+            .checked_sub(1)
+            .and_then(|at| self.other.get(at))
+        else {
             self.ok.record(wall_ns);
             return;
         };

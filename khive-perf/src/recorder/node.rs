@@ -68,7 +68,10 @@ pub(crate) struct NodeTable {
 
 impl NodeTable {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), len: 0 }
+        Self {
+            slots: Vec::new(),
+            len: 0,
+        }
     }
 
     /// The child `id` of `parent`, if there is one.

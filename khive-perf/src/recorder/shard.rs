@@ -179,10 +179,16 @@ impl Shard {
     /// The owner's cell of a series, if it has been called before.
     #[inline(always)]
     pub(crate) fn cell(&self, id: u32) -> Option<&Cell> {
-        let page = self.pages.get(id as usize / PAGE_LEN % PAGES)?.load(Ordering::Relaxed);
+        let page = self
+            .pages
+            .get(id as usize / PAGE_LEN % PAGES)?
+            .load(Ordering::Relaxed);
         // SAFETY: a page, once published, lives as long as its shard.
         let page = unsafe { page.as_ref() }?;
-        let cell = page.cells.get(id as usize % PAGE_LEN)?.load(Ordering::Relaxed);
+        let cell = page
+            .cells
+            .get(id as usize % PAGE_LEN)?
+            .load(Ordering::Relaxed);
         // SAFETY: a cell, once published, lives as long as its shard.
         unsafe { cell.as_ref() }
     }
@@ -195,7 +201,9 @@ impl Shard {
         let place = self.pages.get(id as usize / PAGE_LEN % PAGES)?;
         let mut page = place.load(Ordering::Relaxed);
         if page.is_null() {
-            let empty = Page { cells: [const { AtomicPtr::new(ptr::null_mut()) }; PAGE_LEN] };
+            let empty = Page {
+                cells: [const { AtomicPtr::new(ptr::null_mut()) }; PAGE_LEN],
+            };
             page = Box::into_raw(Box::new(empty));
             place.store(page, Ordering::Release);
         }
@@ -203,7 +211,9 @@ impl Shard {
         let cell = Box::into_raw(Box::new(Cell::new(id, before)));
         // SAFETY: a page, once published, lives as long as its shard.
         let page = unsafe { &*page };
-        page.cells.get(id as usize % PAGE_LEN)?.store(cell, Ordering::Release);
+        page.cells
+            .get(id as usize % PAGE_LEN)?
+            .store(cell, Ordering::Release);
         self.newest_cell.store(cell, Ordering::Release);
         // SAFETY: a cell, once published, lives as long as its shard.
         Some(unsafe { &*cell })
@@ -276,7 +286,10 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.current.set(frame.parent) };
         // SAFETY: the caller is the owner.
-        unsafe { self.callee_ticks.set(frame.saved_callee_ticks.wrapping_add(ticks)) };
+        unsafe {
+            self.callee_ticks
+                .set(frame.saved_callee_ticks.wrapping_add(ticks))
+        };
         (ticks, ticks.saturating_sub(in_callees))
     }
 
@@ -286,7 +299,13 @@ impl Shard {
     ///
     /// The calling thread owns this shard, and `frame` was opened here.
     #[inline(always)]
-    pub(crate) unsafe fn record(&self, frame: &Frame, ticks: u64, self_ticks: u64, outcome: Outcome) {
+    pub(crate) unsafe fn record(
+        &self,
+        frame: &Frame,
+        ticks: u64,
+        self_ticks: u64,
+        outcome: Outcome,
+    ) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence | 1, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -298,14 +317,17 @@ impl Shard {
         waiting.cell.store(frame.cell.cast_mut(), Ordering::Relaxed);
         let outermost = if frame.outermost { OUTERMOST } else { 0 };
         waiting.how.set(outcome.index() as u64 | outermost);
-        self.sequence.store((sequence | 1).wrapping_add(1), Ordering::Release);
+        self.sequence
+            .store((sequence | 1).wrapping_add(1), Ordering::Release);
     }
 
     #[inline(always)]
     fn fold(&self) {
         let waiting = &self.waiting;
         // SAFETY: null, or a cell of this shard.
-        let Some(cell) = (unsafe { waiting.cell.load(Ordering::Relaxed).as_ref() }) else { return };
+        let Some(cell) = (unsafe { waiting.cell.load(Ordering::Relaxed).as_ref() }) else {
+            return;
+        };
         let ns = self.scale.region_ns(waiting.ticks.read());
         let self_ns = self.scale.region_ns(waiting.self_ticks.read());
         let how = waiting.how.read();
@@ -350,7 +372,9 @@ impl Shard {
         // in the table lives as long as the shard.
         let node = unsafe {
             self.paths.with(|paths| {
-                paths.find(parent, id).unwrap_or_else(|| self.grow(paths, parent, id))
+                paths
+                    .find(parent, id)
+                    .unwrap_or_else(|| self.grow(paths, parent, id))
             })
         };
         // SAFETY: the caller is the owner, and `parent` is alive.
@@ -403,7 +427,9 @@ impl Shard {
     /// Adds all that was recorded to `totals`.
     pub(crate) fn read_into(&self, totals: &mut Totals, nodes_max: usize) {
         let waiting = self.copy_waiting();
-        let apart = waiting.as_ref().map_or((ptr::null(), ptr::null()), |w| (w.cell, w.node));
+        let apart = waiting
+            .as_ref()
+            .map_or((ptr::null(), ptr::null()), |w| (w.cell, w.node));
         let mut cell = self.newest_cell.load(Ordering::Acquire).cast_const();
         // SAFETY: cells, linked before they are published, live as long as their shard.
         while let Some(found) = unsafe { cell.as_ref() } {
@@ -437,7 +463,12 @@ impl Shard {
             });
             indices.push(at);
             if !ptr::eq(node, apart) {
-                totals.tree.add(at, node.calls.read(), node.total_ns.read(), node.self_ns.read());
+                totals.tree.add(
+                    at,
+                    node.calls.read(),
+                    node.total_ns.read(),
+                    node.self_ns.read(),
+                );
             }
         }
         indices
@@ -452,7 +483,12 @@ impl Shard {
         let read = || {
             let mut series = SeriesTotals::default();
             cell.read_into(&mut series);
-            (series, node.calls.read(), node.total_ns.read(), node.self_ns.read())
+            (
+                series,
+                node.calls.read(),
+                node.total_ns.read(),
+                node.self_ns.read(),
+            )
         };
         let (mut series, mut calls, mut total_ns, mut self_ns) = read();
         fence(Ordering::Acquire);

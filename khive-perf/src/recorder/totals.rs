@@ -61,8 +61,17 @@ pub(crate) struct TreeTotals {
 
 impl Default for TreeTotals {
     fn default() -> Self {
-        let root = TreeNode { id: ROOT_ID, parent: 0, calls: 0, total_ns: 0, self_ns: 0 };
-        Self { nodes: vec![root], index: HashMap::new() }
+        let root = TreeNode {
+            id: ROOT_ID,
+            parent: 0,
+            calls: 0,
+            total_ns: 0,
+            self_ns: 0,
+        };
+        Self {
+            nodes: vec![root],
+            index: HashMap::new(),
+        }
     }
 }
 
@@ -74,18 +83,31 @@ impl TreeTotals {
 
     /// Index of the child `id` of `parent`; beyond `nodes_max`, that of the overflow node.
     pub(crate) fn child(&mut self, parent: usize, id: u32, nodes_max: usize) -> usize {
-        let inside = self.nodes.get(parent).is_some_and(|node| node.id == OVERFLOW_ID);
+        let inside = self
+            .nodes
+            .get(parent)
+            .is_some_and(|node| node.id == OVERFLOW_ID);
         let (parent, id) = if inside { return parent } else { (parent, id) };
         if let Some(index) = self.index.get(&(parent, id)) {
             return *index;
         }
         let full = self.nodes.len() > nodes_max && id != OVERFLOW_ID;
-        let (parent, id) = if full || id == OVERFLOW_ID { (0, OVERFLOW_ID) } else { (parent, id) };
+        let (parent, id) = if full || id == OVERFLOW_ID {
+            (0, OVERFLOW_ID)
+        } else {
+            (parent, id)
+        };
         if let Some(index) = self.index.get(&(parent, id)) {
             return *index;
         }
         let index = self.nodes.len();
-        self.nodes.push(TreeNode { id, parent, calls: 0, total_ns: 0, self_ns: 0 });
+        self.nodes.push(TreeNode {
+            id,
+            parent,
+            calls: 0,
+            total_ns: 0,
+            self_ns: 0,
+        });
         self.index.insert((parent, id), index);
         index
     }
@@ -95,18 +117,6 @@ impl TreeTotals {
             node.calls += calls;
             node.total_ns += total_ns;
             node.self_ns += self_ns;
-        }
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self, nodes_max: usize) {
-        let mut mapped = Vec::with_capacity(other.nodes.len());
-        for (i, node) in other.nodes.iter().enumerate() {
-            let at = match mapped.get(node.parent) {
-                Some(parent) if i > 0 => self.child(*parent, node.id, nodes_max),
-                _ => 0,
-            };
-            self.add(at, node.calls, node.total_ns, node.self_ns);
-            mapped.push(at);
         }
     }
 }

@@ -152,15 +152,21 @@ impl Scope {
     pub(crate) fn enter(registry: Option<Arc<Registry>>) -> Self {
         LOCAL.with(|local| {
             let (shard, scope) = match &registry {
-                Some(registry) => {
-                    (registry.shard_of_visitor(thread_number()), Arc::as_ptr(registry))
-                }
+                Some(registry) => (
+                    registry.shard_of_visitor(thread_number()),
+                    Arc::as_ptr(registry),
+                ),
                 None => (local.home.get(), std::ptr::null()),
             };
             let shard_before = local.shard.get();
             local.enter_shard(shard);
             let scope_before = local.scope.replace(scope);
-            Self { _registry: registry, shard_before, scope_before, not_send: PhantomData }
+            Self {
+                _registry: registry,
+                shard_before,
+                scope_before,
+                not_send: PhantomData,
+            }
         })
     }
 }
@@ -171,7 +177,11 @@ impl Drop for Scope {
             local.scope.set(self.scope_before);
             // Outside any scope the home shard may have been made, or retired, in the meantime.
             let outside = self.scope_before.is_null();
-            local.enter_shard(if outside { local.home.get() } else { self.shard_before });
+            local.enter_shard(if outside {
+                local.home.get()
+            } else {
+                self.shard_before
+            });
         });
     }
 }

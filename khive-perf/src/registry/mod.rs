@@ -88,7 +88,9 @@ impl Registry {
     }
 
     pub(crate) fn losses(&self, loss: Loss) -> u64 {
-        self.losses.get(loss as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.losses
+            .get(loss as usize)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// Makes a shard for the calling thread. Takes no lock.
@@ -155,7 +157,9 @@ impl Registry {
 
 impl Inner {
     fn fold_ended(&mut self) {
-        let Self { shards, retired, .. } = self;
+        let Self {
+            shards, retired, ..
+        } = self;
         shards.retain(|shard| {
             // SAFETY: the registry owns the shard, and frees it only here and in `Drop`.
             let ended = unsafe { &**shard }.ended.load(Ordering::Acquire);
@@ -184,6 +188,8 @@ impl Drop for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }

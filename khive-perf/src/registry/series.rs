@@ -98,7 +98,12 @@ pub(crate) fn register(callsite: &'static Callsite) -> u32 {
     if let Some(id) = callsite.assigned() {
         return id;
     }
-    let series = Series { callsite, path, attributes: [].into(), is_overflow: false };
+    let series = Series {
+        callsite,
+        path,
+        attributes: [].into(),
+        is_overflow: false,
+    };
     let id = table.add(series).unwrap_or(OVERFLOW_SERIES);
     callsite.assign(id);
     callsite.switch(table.switched_on);
@@ -108,13 +113,18 @@ pub(crate) fn register(callsite: &'static Callsite) -> u32 {
 /// The number of a callsite with these fields.
 ///
 /// A thread remembers what it looked up, so a repeated set costs a hash and a comparison.
-pub(crate) fn with_fields(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> u32 {
+pub(crate) fn with_fields(
+    callsite: &'static Callsite,
+    fields: &[(&'static str, Value<'_>)],
+) -> u32 {
     let plain = register(callsite);
     if fields.is_empty() {
         return plain;
     }
     let bytes_max = config::attribute_bytes_max();
-    let hash = fields.iter().fold(0, |hash, (_, value)| value.mix_into(hash, bytes_max));
+    let hash = fields
+        .iter()
+        .fold(0, |hash, (_, value)| value.mix_into(hash, bytes_max));
     let key = (std::ptr::from_ref(callsite) as usize, hash);
     let remembered = MEMORY.try_with(|memory| {
         let memory = memory.try_borrow().ok()?;
@@ -126,21 +136,24 @@ pub(crate) fn with_fields(callsite: &'static Callsite, fields: &[(&'static str, 
     }
     let (id, attributes) = lock(table()).find_or_add(callsite, key, fields, bytes_max);
     // A thread that is ending has no memory left, and needs none.
-    drop(MEMORY.try_with(|memory| {
+    let _ = MEMORY.try_with(|memory| {
         if let Ok(mut memory) = memory.try_borrow_mut() {
             memory.resize_with(MEMORY_LEN, || None);
             if let Some(entry) = memory.get_mut(place(key)) {
                 *entry = Some((key, id, attributes));
             }
         }
-    }));
+    });
     id
 }
 
 /// The callsite of a future that is named where it is made, one per name and place.
 ///
 /// Costs a lock. Callsites live for ever; past the limit on series they are all one.
-pub(crate) fn named_future(name: &'static str, place: &'static Location<'static>) -> &'static Callsite {
+pub(crate) fn named_future(
+    name: &'static str,
+    place: &'static Location<'static>,
+) -> &'static Callsite {
     type Places = HashMap<(&'static str, &'static str, u32, u32), &'static Callsite>;
     static NAMED: OnceLock<Mutex<Places>> = OnceLock::new();
     let mut named = lock(NAMED.get_or_init(Mutex::default));
@@ -191,7 +204,9 @@ fn same(
 
 impl Table {
     fn add(&mut self, series: Series) -> Option<u32> {
-        let id = u32::try_from(self.series.len()).ok().filter(|id| *id < NO_ID)?;
+        let id = u32::try_from(self.series.len())
+            .ok()
+            .filter(|id| *id < NO_ID)?;
         if self.series.len() > config::callsites_max() {
             return None;
         }
@@ -223,9 +238,20 @@ impl Table {
             return (id, attributes);
         }
         let path = callsite.path().into();
-        let kept = if full { [].into() } else { Arc::clone(&attributes) };
-        let series = Series { callsite, path, attributes: kept, is_overflow: full };
-        let Some(id) = self.add(series) else { return (OVERFLOW_SERIES, attributes) };
+        let kept = if full {
+            [].into()
+        } else {
+            Arc::clone(&attributes)
+        };
+        let series = Series {
+            callsite,
+            path,
+            attributes: kept,
+            is_overflow: full,
+        };
+        let Some(id) = self.add(series) else {
+            return (OVERFLOW_SERIES, attributes);
+        };
         if full {
             self.of_callsite.insert(key.0, (sets, Some(id)));
         } else {

@@ -37,10 +37,14 @@ pub fn json(snapshot: &Snapshot) -> String {
     out.push_str("],\"call_tree\":[");
     list(&mut out, &snapshot.call_tree().roots(), path);
     out.push_str("],\"overflow\":{");
-    list(&mut out, &snapshot.overflow().iter().collect::<Vec<_>>(), |out, (reason, calls)| {
-        string(out, reason);
-        let _ = write!(out, ":{calls}");
-    });
+    list(
+        &mut out,
+        &snapshot.overflow().iter().collect::<Vec<_>>(),
+        |out, (reason, calls)| {
+            string(out, reason);
+            let _ = write!(out, ":{calls}");
+        },
+    );
     out.push_str("}}");
     out
 }
@@ -62,7 +66,11 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
         Kind::Future => "future",
         Kind::Region => "region",
     };
-    let _ = write!(out, ",\"line\":{},\"kind\":\"{kind}\",\"attributes\":{{", stats.line());
+    let _ = write!(
+        out,
+        ",\"line\":{},\"kind\":\"{kind}\",\"attributes\":{{",
+        stats.line()
+    );
     list(out, stats.attributes(), |out, (name, value)| {
         string(out, name);
         out.push(':');
@@ -79,10 +87,16 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
         stats.polls(),
         saturating_ns(stats.max_poll()),
     );
-    let occurred: Vec<Outcome> =
-        Outcome::ALL.into_iter().filter(|outcome| stats.calls_by(*outcome) > 0).collect();
+    let occurred: Vec<Outcome> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| stats.calls_by(*outcome) > 0)
+        .collect();
     list(out, &occurred, |out, outcome| {
-        let _ = write!(out, "\"{outcome}\":{{\"calls\":{},\"wall\":", stats.calls_by(*outcome));
+        let _ = write!(
+            out,
+            "\"{outcome}\":{{\"calls\":{},\"wall\":",
+            stats.calls_by(*outcome)
+        );
         histogram(out, stats.wall_by(*outcome));
         out.push('}');
     });
@@ -101,9 +115,13 @@ fn histogram(out: &mut String, histogram: &Histogram) {
         histogram.range_is_exact(),
         histogram.zero_count(),
     );
-    list(out, &histogram.buckets().collect::<Vec<_>>(), |out, (index, count)| {
-        let _ = write!(out, "[{index},{count}]");
-    });
+    list(
+        out,
+        &histogram.buckets().collect::<Vec<_>>(),
+        |out, (index, count)| {
+            let _ = write!(out, "[{index},{count}]");
+        },
+    );
     out.push_str("]}");
 }
 

@@ -29,17 +29,26 @@ const NAME_WIDTH: usize = 56;
 #[must_use]
 pub fn text(snapshot: &Snapshot) -> String {
     let mut out = String::new();
-    let seconds =
-        snapshot.time_unix_ns().saturating_sub(snapshot.start_unix_ns()) as f64 / 1_000_000_000.0;
+    let seconds = snapshot
+        .time_unix_ns()
+        .saturating_sub(snapshot.start_unix_ns()) as f64
+        / 1_000_000_000.0;
     let count = snapshot.callsites().len();
     let plural = if count == 1 { "" } else { "s" };
     // Writing to a `String` cannot fail, here and below.
-    let _ = writeln!(out, "khive-perf: {count} callsite{plural} called in {seconds:.1} s");
+    let _ = writeln!(
+        out,
+        "khive-perf: {count} callsite{plural} called in {seconds:.1} s"
+    );
     if count == 0 {
         return out;
     }
     let mut by_self: Vec<&CallsiteStats> = snapshot.callsites().iter().collect();
-    by_self.sort_by(|a, b| b.self_time().cmp(&a.self_time()).then_with(|| a.name().cmp(b.name())));
+    by_self.sort_by(|a, b| {
+        b.self_time()
+            .cmp(&a.self_time())
+            .then_with(|| a.name().cmp(b.name()))
+    });
     out.push_str(&functions(&by_self).to_text());
     out.push_str(&futures(&by_self).to_text());
     out.push_str(&failures(&by_self).to_text());
@@ -51,12 +60,21 @@ pub fn text(snapshot: &Snapshot) -> String {
 }
 
 fn functions(by_self: &[&CallsiteStats]) -> Table {
-    let all: f64 = by_self.iter().map(|stats| stats.self_time().as_secs_f64()).sum();
-    let header = ["self %", "self", "busy", "calls", "mean", "p50", "p95", "p99", "max", "callsite"];
+    let all: f64 = by_self
+        .iter()
+        .map(|stats| stats.self_time().as_secs_f64())
+        .sum();
+    let header = [
+        "self %", "self", "busy", "calls", "mean", "p50", "p95", "p99", "max", "callsite",
+    ];
     let mut table = Table::new("by time spent in the function itself", &header);
     for stats in by_self {
         let wall = stats.wall();
-        let share = if all > 0.0 { stats.self_time().as_secs_f64() / all * 100.0 } else { 0.0 };
+        let share = if all > 0.0 {
+            stats.self_time().as_secs_f64() / all * 100.0
+        } else {
+            0.0
+        };
         table.row([
             format!("{share:.1}"),
             time(stats.self_time()),
@@ -74,7 +92,14 @@ fn functions(by_self: &[&CallsiteStats]) -> Table {
 }
 
 fn futures(by_self: &[&CallsiteStats]) -> Table {
-    let header = ["in flight", "polls/call", "max poll", "busy", "idle", "callsite"];
+    let header = [
+        "in flight",
+        "polls/call",
+        "max poll",
+        "busy",
+        "idle",
+        "callsite",
+    ];
     let mut table = Table::new("futures", &header);
     for stats in by_self.iter().filter(|stats| stats.kind() == Kind::Future) {
         let polls = stats.polls() as f64 / (stats.calls() + stats.in_flight()).max(1) as f64;
@@ -91,7 +116,14 @@ fn futures(by_self: &[&CallsiteStats]) -> Table {
 }
 
 fn failures(by_self: &[&CallsiteStats]) -> Table {
-    let header = ["errors", "panics", "cancelled", "of calls", "p99 then", "callsite"];
+    let header = [
+        "errors",
+        "panics",
+        "cancelled",
+        "of calls",
+        "p99 then",
+        "callsite",
+    ];
     let mut table = Table::new("calls that did not end well", &header);
     for stats in by_self.iter().filter(|stats| stats.ok() < stats.calls()) {
         let worst = Outcome::ALL
@@ -117,7 +149,8 @@ fn tree(snapshot: &Snapshot) -> Table {
     let roots = snapshot.call_tree().roots();
     let all: Duration = roots.iter().map(CallPath::total).sum();
     // Depth first; a stack of what is still to be shown, the next one last.
-    let mut open: Vec<(usize, CallPath<'_>)> = roots.into_iter().rev().map(|path| (0, path)).collect();
+    let mut open: Vec<(usize, CallPath<'_>)> =
+        roots.into_iter().rev().map(|path| (0, path)).collect();
     while let Some((depth, path)) = open.pop() {
         if path.calls() == 0 && path.total().is_zero()
             || path.total().as_secs_f64() < all.as_secs_f64() * TREE_SHARE
@@ -125,7 +158,12 @@ fn tree(snapshot: &Snapshot) -> Table {
             continue;
         }
         if table.rows.len() == TREE_ROWS {
-            table.row(["..".into(), String::new(), String::new(), "and further paths".into()]);
+            table.row([
+                "..".into(),
+                String::new(),
+                String::new(),
+                "and further paths".into(),
+            ]);
             break;
         }
         table.row([
@@ -134,7 +172,12 @@ fn tree(snapshot: &Snapshot) -> Table {
             path.calls().to_string(),
             format!("{}{}", "  ".repeat(depth), shorten(path.name())),
         ]);
-        open.extend(path.children().into_iter().rev().map(|child| (depth + 1, child)));
+        open.extend(
+            path.children()
+                .into_iter()
+                .rev()
+                .map(|child| (depth + 1, child)),
+        );
     }
     table
 }
@@ -142,8 +185,11 @@ fn tree(snapshot: &Snapshot) -> Table {
 fn label(stats: &CallsiteStats) -> String {
     let mut label = shorten(stats.name());
     if !stats.attributes().is_empty() {
-        let fields: Vec<String> =
-            stats.attributes().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let fields: Vec<String> = stats
+            .attributes()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let _ = write!(label, "{{{}}}", fields.join(", "));
     }
     if stats.is_overflow() {
@@ -174,7 +220,11 @@ fn time(duration: Duration) -> String {
         1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
         _ => (ns as f64 / 1e9, "s"),
     };
-    let decimals = if value >= 99.95 { 0 } else { usize::from(value < 9.995) + 1 };
+    let decimals = if value >= 99.95 {
+        0
+    } else {
+        usize::from(value < 9.995) + 1
+    };
     format!("{value:.decimals$} {unit}")
 }
 
@@ -188,7 +238,11 @@ struct Table {
 impl Table {
     fn new(title: &'static str, header: &[&str]) -> Self {
         let header = header.iter().map(|cell| (*cell).to_owned()).collect();
-        Self { title, header, rows: Vec::new() }
+        Self {
+            title,
+            header,
+            rows: Vec::new(),
+        }
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = String>) {
@@ -200,7 +254,11 @@ impl Table {
             return String::new();
         }
         let width = |column: usize| {
-            let cells = self.rows.iter().chain([&self.header]).filter_map(|row| row.get(column));
+            let cells = self
+                .rows
+                .iter()
+                .chain([&self.header])
+                .filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();

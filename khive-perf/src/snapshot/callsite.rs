@@ -25,7 +25,10 @@ impl CallsiteStats {
             .iter()
             .filter_map(|(id, totals)| {
                 let identity = Arc::clone(identities.get(*id as usize)?);
-                Some(Self { identity, totals: totals.clone() })
+                Some(Self {
+                    identity,
+                    totals: totals.clone(),
+                })
             })
             .filter(|stats| stats.calls() > 0 || stats.polls() > 0 || stats.in_flight() > 0)
             .collect();
@@ -96,13 +99,21 @@ impl CallsiteStats {
     /// Finished calls, recursive ones included. Exact.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        Outcome::ALL.iter().map(|outcome| self.calls_by(*outcome)).sum()
+        Outcome::ALL
+            .iter()
+            .map(|outcome| self.calls_by(*outcome))
+            .sum()
     }
 
     /// Finished calls with an outcome, recursive ones included. Exact.
     #[must_use]
     pub fn calls_by(&self, outcome: Outcome) -> u64 {
-        let recursive = self.totals.recursive.get(outcome.index()).copied().unwrap_or(0);
+        let recursive = self
+            .totals
+            .recursive
+            .get(outcome.index())
+            .copied()
+            .unwrap_or(0);
         self.wall_by(outcome).count() + recursive
     }
 
@@ -201,7 +212,10 @@ impl CallsiteStats {
         totals.busy_ns = now.busy_ns.saturating_sub(before.busy_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
         totals.polls = now.polls.saturating_sub(before.polls);
-        Self { identity: Arc::clone(&self.identity), totals }
+        Self {
+            identity: Arc::clone(&self.identity),
+            totals,
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

@@ -61,14 +61,23 @@ impl Overflow {
 
     fn combine(&self, other: &Self, with: impl Fn(u64, u64) -> u64) -> Self {
         let of = |counts: &[(&str, u64)], reason| {
-            counts.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
+            counts
+                .iter()
+                .find(|(name, _)| *name == reason)
+                .map_or(0, |(_, count)| *count)
         };
-        let mut reasons: Vec<&'static str> = self.iter().chain(other.iter()).map(|(r, _)| r).collect();
+        let mut reasons: Vec<&'static str> =
+            self.iter().chain(other.iter()).map(|(r, _)| r).collect();
         reasons.sort_unstable();
         reasons.dedup();
         let counts = reasons
             .into_iter()
-            .map(|reason| (reason, with(of(&self.counts, reason), of(&other.counts, reason))))
+            .map(|reason| {
+                (
+                    reason,
+                    with(of(&self.counts, reason), of(&other.counts, reason)),
+                )
+            })
             .filter(|(_, count)| *count > 0)
             .collect();
         Self { counts }
@@ -80,8 +89,10 @@ pub(crate) fn take(registry: &Registry) -> Snapshot {
     let start_unix_ns = registry.started_unix_ns();
     let totals = registry.totals();
     // Read after the totals, so that every number in them has a name.
-    let identities: Vec<Arc<Identity>> =
-        series::all().iter().map(|series| Arc::new(Identity::of(series))).collect();
+    let identities: Vec<Arc<Identity>> = series::all()
+        .iter()
+        .map(|series| Arc::new(Identity::of(series)))
+        .collect();
     let callsites = CallsiteStats::all(&totals, &identities);
     let tree = CallTree::of(&totals.tree, &identities);
     let overflow = overflow(registry, &totals, &identities, &tree);
@@ -103,11 +114,17 @@ fn overflow(
 ) -> Overflow {
     let (mut series_max, mut per_callsite) = (0, 0);
     for (id, series) in &totals.series {
-        let identity = identities.get(*id as usize).filter(|identity| identity.is_overflow);
+        let identity = identities
+            .get(*id as usize)
+            .filter(|identity| identity.is_overflow);
         if identity.is_some() {
             let calls = series.wall.iter().map(|wall| wall.count()).sum::<u64>()
                 + series.recursive.iter().sum::<u64>();
-            *(if *id == 0 { &mut series_max } else { &mut per_callsite }) += calls;
+            *(if *id == 0 {
+                &mut series_max
+            } else {
+                &mut per_callsite
+            }) += calls;
         }
     }
     let mut counts = vec![
@@ -150,11 +167,16 @@ impl Snapshot {
     #[must_use]
     pub fn callsite(&self, name: &str) -> Option<&CallsiteStats> {
         let find = |test: &dyn Fn(&str) -> bool| {
-            self.callsites.iter().find(|stats| test(stats.name()) || test(stats.function()))
+            self.callsites
+                .iter()
+                .find(|stats| test(stats.name()) || test(stats.function()))
         };
         find(&|full| full == name)
             .or_else(|| {
-                find(&|full| full.strip_suffix(name).is_some_and(|rest| rest.ends_with("::")))
+                find(&|full| {
+                    full.strip_suffix(name)
+                        .is_some_and(|rest| rest.ends_with("::"))
+                })
             })
             .or_else(|| find(&|full| full.contains(name)))
     }
@@ -210,8 +232,11 @@ impl Snapshot {
     /// ```
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let before: HashMap<&str, &CallsiteStats> =
-            earlier.callsites.iter().map(|stats| (stats.key(), stats)).collect();
+        let before: HashMap<&str, &CallsiteStats> = earlier
+            .callsites
+            .iter()
+            .map(|stats| (stats.key(), stats))
+            .collect();
         let callsites = self
             .callsites
             .iter()
@@ -227,7 +252,9 @@ impl Snapshot {
             is_delta: true,
             callsites,
             tree: self.tree.since(&earlier.tree),
-            overflow: self.overflow.combine(&earlier.overflow, u64::saturating_sub),
+            overflow: self
+                .overflow
+                .combine(&earlier.overflow, u64::saturating_sub),
         }
     }
 
@@ -235,10 +262,17 @@ impl Snapshot {
     ///
     /// Callsites are the same if name, path, file, line and attributes are.
     pub fn merge(&mut self, other: &Self) {
-        let index: HashMap<String, usize> =
-            self.callsites.iter().enumerate().map(|(i, stats)| (stats.key().into(), i)).collect();
+        let index: HashMap<String, usize> = self
+            .callsites
+            .iter()
+            .enumerate()
+            .map(|(i, stats)| (stats.key().into(), i))
+            .collect();
         for stats in &other.callsites {
-            match index.get(stats.key()).and_then(|i| self.callsites.get_mut(*i)) {
+            match index
+                .get(stats.key())
+                .and_then(|i| self.callsites.get_mut(*i))
+            {
                 Some(mine) => mine.merge(stats),
                 None => self.callsites.push(stats.clone()),
             }

@@ -48,7 +48,10 @@ impl CallTree {
             .iter()
             .skip(1)
             .map(|node| Node {
-                identity: identities.get(node.id as usize).filter(|_| node.id != OVERFLOW_ID).cloned(),
+                identity: identities
+                    .get(node.id as usize)
+                    .filter(|_| node.id != OVERFLOW_ID)
+                    .cloned(),
                 parent: node.parent.checked_sub(1),
                 calls: node.calls,
                 total_ns: node.total_ns,
@@ -77,16 +80,29 @@ impl CallTree {
     }
 
     pub(crate) fn overflow_calls(&self) -> u64 {
-        self.nodes.iter().filter(|node| node.identity.is_none()).map(|node| node.calls).sum()
+        self.nodes
+            .iter()
+            .filter(|node| node.identity.is_none())
+            .map(|node| node.calls)
+            .sum()
     }
 
     fn below(&self, parent: Option<usize>) -> Vec<CallPath<'_>> {
         let mut children: Vec<_> = (0..self.nodes.len())
-            .filter_map(|index| Some(CallPath { tree: self, index, node: self.nodes.get(index)? }))
+            .filter_map(|index| {
+                Some(CallPath {
+                    tree: self,
+                    index,
+                    node: self.nodes.get(index)?,
+                })
+            })
             .filter(|path| path.node.parent == parent)
             .collect();
         children.sort_by(|a, b| {
-            b.node.total_ns.cmp(&a.node.total_ns).then_with(|| a.node.key().cmp(b.node.key()))
+            b.node
+                .total_ns
+                .cmp(&a.node.total_ns)
+                .then_with(|| a.node.key().cmp(b.node.key()))
         });
         children
     }
@@ -137,7 +153,13 @@ impl CallTree {
             let at = index.get(&key).copied().or_else(|| {
                 make.then(|| {
                     let identity = node.identity.clone();
-                    self.nodes.push(Node { identity, parent, calls: 0, total_ns: 0, self_ns: 0 });
+                    self.nodes.push(Node {
+                        identity,
+                        parent,
+                        calls: 0,
+                        total_ns: 0,
+                        self_ns: 0,
+                    });
                     index.insert(key, self.nodes.len() - 1);
                     self.nodes.len() - 1
                 })
@@ -160,7 +182,10 @@ impl<'a> CallPath<'a> {
     /// Name of the callsite at the end of the path.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.node.identity.as_ref().map_or("(further paths)", |identity| &identity.name)
+        self.node
+            .identity
+            .as_ref()
+            .map_or("(further paths)", |identity| &identity.name)
     }
 
     /// Whether this stands for all paths beyond the limit.

@@ -41,7 +41,10 @@ pub struct Measured<F: Future, P = Always<<F as Future>::Output>> {
 
 impl<F: Future, P> Measured<F, P> {
     fn new(inner: F) -> Self {
-        Self { inner, ok_if: std::marker::PhantomData }
+        Self {
+            inner,
+            ok_if: std::marker::PhantomData,
+        }
     }
 }
 
@@ -98,6 +101,6 @@ where
 
 /// Gives the future as it is.
 #[inline(always)]
-pub fn measure_named<F: Future>(future: F, _: &'static str) -> Measured<F> {
+pub(crate) fn measure_named<F: Future>(future: F, _: &'static str) -> Measured<F> {
     Measured::new(future)
 }

@@ -41,7 +41,12 @@ pub fn enter(callsite: &'static Callsite) -> SpanGuard {
         Some(cell) => unsafe { shard.open(cell, start) },
         None => open_cold(callsite, None),
     };
-    SpanGuard { frame, unwinding: panicking(), failed: false, not_send: PhantomData }
+    SpanGuard {
+        frame,
+        unwinding: panicking(),
+        failed: false,
+        not_send: PhantomData,
+    }
 }
 
 /// Enters a region of the series that these fields name.
@@ -56,7 +61,12 @@ pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_
     } else {
         open_cold(callsite, Some(series::with_fields(callsite, fields)))
     };
-    SpanGuard { frame, unwinding: panicking(), failed: false, not_send: PhantomData }
+    SpanGuard {
+        frame,
+        unwinding: panicking(),
+        failed: false,
+        not_send: PhantomData,
+    }
 }
 
 /// Whether the callsite is switched off, and nobody on this thread listens all the same.
@@ -72,7 +82,11 @@ pub(super) fn is_off(callsite: &'static Callsite) -> bool {
 #[inline(never)]
 pub(super) fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
     let id = id.unwrap_or_else(|| series::register(callsite));
-    if is_off(callsite) { Frame::NOOP } else { open_in(id) }
+    if is_off(callsite) {
+        Frame::NOOP
+    } else {
+        open_in(id)
+    }
 }
 
 /// Opens a frame of a series on this thread.
@@ -109,7 +123,9 @@ impl SpanGuard {
     #[cold]
     #[inline(never)]
     fn close_cold(&self, end: u64) {
-        let Some((shard, end)) = shard_of_frame(&self.frame, end) else { return };
+        let Some((shard, end)) = shard_of_frame(&self.frame, end) else {
+            return;
+        };
         let outcome = match (panicking() && !self.unwinding, self.failed) {
             (true, _) => Outcome::Panic,
             (false, true) => Outcome::Error,

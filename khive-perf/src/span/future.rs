@@ -55,8 +55,20 @@ struct State {
 
 impl<F: Future, P> Measured<F, P> {
     fn new(callsite: &'static Callsite, future: F, ok_if: Option<P>, id: u32) -> Self {
-        let state = State { start: 0, busy: 0, registry: 0, id, outermost: true, ended: false };
-        Self { inner: ManuallyDrop::new(future), ok_if, callsite, state }
+        let state = State {
+            start: 0,
+            busy: 0,
+            registry: 0,
+            id,
+            outermost: true,
+            ended: false,
+        };
+        Self {
+            inner: ManuallyDrop::new(future),
+            ok_if,
+            callsite,
+            state,
+        }
     }
 }
 
@@ -99,12 +111,16 @@ where
 
 /// Measures a future that is not a function, under a name and the place that names it.
 #[track_caller]
-pub fn measure_named<F: Future>(future: F, name: &'static str) -> Measured<F> {
+pub(crate) fn measure_named<F: Future>(future: F, name: &'static str) -> Measured<F> {
     measure_future(series::named_future(name, Location::caller()), future)
 }
 
 fn series_of(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> u32 {
-    if is_off(callsite) { NO_ID } else { series::with_fields(callsite, fields) }
+    if is_off(callsite) {
+        NO_ID
+    } else {
+        series::with_fields(callsite, fields)
+    }
 }
 
 impl<F: Future, P: FnOnce(&F::Output) -> bool> Future for Measured<F, P> {
@@ -145,7 +161,11 @@ impl State {
     fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
         let start = raw_ticks();
         let shard = current::fast();
-        let id = if self.id == NO_ID { callsite.id() } else { self.id };
+        let id = if self.id == NO_ID {
+            callsite.id()
+        } else {
+            self.id
+        };
         let frame = match shard.cell(id) {
             Some(cell) => {
                 // SAFETY: `fast` is this thread's shard, and the cell is its own.
@@ -163,7 +183,11 @@ impl State {
     fn enter_cold(&mut self, callsite: &'static Callsite) -> Frame {
         let id = (self.id != NO_ID).then_some(self.id);
         // A call that has begun is followed to its end, also when its callsite is switched off.
-        let id = if self.registry == 0 { id } else { id.or_else(|| callsite.assigned()) };
+        let id = if self.registry == 0 {
+            id
+        } else {
+            id.or_else(|| callsite.assigned())
+        };
         let frame = match id {
             Some(id) => open_in(id),
             None => open_cold(callsite, None),
@@ -252,6 +276,8 @@ impl Drop for Entered<'_> {
 
 impl<F: Future, P> fmt::Debug for Measured<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Measured").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Measured")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }

@@ -5,21 +5,24 @@ mod enabled;
 #[cfg(feature = "enabled")]
 mod future;
 #[cfg(feature = "enabled")]
+pub(crate) use self::future::measure_named;
+#[cfg(feature = "enabled")]
 pub use self::{
     enabled::{SpanGuard, enter, enter_with},
     future::{
         Measured, measure_future, measure_future_if, measure_future_with, measure_future_with_if,
-        measure_named,
     },
 };
 
 #[cfg(not(feature = "enabled"))]
 mod disabled;
 #[cfg(not(feature = "enabled"))]
+pub(crate) use self::disabled::measure_named;
+#[cfg(not(feature = "enabled"))]
 pub use self::disabled::{
     Measured, SpanGuard, enter, enter_with, measure_future, measure_future_if, measure_future_with,
-    measure_future_with_if, measure_named,
+    measure_future_with_if,
 };
 
 /// The test that nothing fails: the outcome of a future that ends is ok.
-pub type Always<T> = fn(&T) -> bool;
+pub(crate) type Always<T> = fn(&T) -> bool;

@@ -61,7 +61,9 @@ impl Histogram {
     /// Number of measurements.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.iter().fold(self.zero_count, |sum, count| sum.saturating_add(*count))
+        self.counts
+            .iter()
+            .fold(self.zero_count, |sum, count| sum.saturating_add(*count))
     }
 
     /// Number of measurements below the clock's resolution, which belong to no bucket.
@@ -178,7 +180,9 @@ impl Histogram {
         delta.sum_ns = self.sum_ns.saturating_sub(earlier.sum_ns);
         for (i, count) in self.counts.iter().enumerate() {
             let slot = self.first + i;
-            let before = slot.checked_sub(earlier.first).and_then(|at| earlier.counts.get(at));
+            let before = slot
+                .checked_sub(earlier.first)
+                .and_then(|at| earlier.counts.get(at));
             delta.add_to_slot(slot, count.saturating_sub(before.copied().unwrap_or(0)));
         }
         if !delta.is_empty() {
@@ -194,9 +198,10 @@ impl Histogram {
         let lowest = (0..self.counts.len()).find(|i| used(&self.counts, *i));
         let highest = (0..self.counts.len()).rfind(|i| used(&self.counts, *i));
         let low = match lowest {
-            Some(i) if self.zero_count == 0 => {
-                (self.first + i).checked_sub(1).map_or(1.0, layout::upper_bound_ns) as u64
-            }
+            Some(i) if self.zero_count == 0 => (self.first + i)
+                .checked_sub(1)
+                .map_or(1.0, layout::upper_bound_ns)
+                as u64,
             _ => 0,
         };
         let high = highest.map_or(0, |i| layout::upper_bound_ns(self.first + i).ceil() as u64);

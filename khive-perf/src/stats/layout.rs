@@ -75,9 +75,15 @@ struct Slice {
 
 static TABLE: [Slice; SLICES] = slices();
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which checks it"
+)]
 const fn slices() -> [Slice; SLICES] {
-    let mut table = [Slice { bound: u64::MAX, below: 0 }; SLICES];
+    let mut table = [Slice {
+        bound: u64::MAX,
+        below: 0,
+    }; SLICES];
     let mut slice = 0;
     let mut next = 0;
     while slice < SLICES {
@@ -87,7 +93,10 @@ const fn slices() -> [Slice; SLICES] {
             table[slice].bound = BOUNDS[next];
             next += 1;
         }
-        assert!(next == BOUNDS.len() || BOUNDS[next] > last, "a slice holds one boundary at most");
+        assert!(
+            next == BOUNDS.len() || BOUNDS[next] > last,
+            "a slice holds one boundary at most"
+        );
         slice += 1;
     }
     assert!(next == BOUNDS.len());
@@ -102,7 +111,10 @@ pub(crate) fn slot_of(ns: u64) -> usize {
     let mantissa = ns << zeros;
     let slice = TABLE
         .get((mantissa >> SLICE_SHIFT) as usize & (SLICES - 1))
-        .unwrap_or(&Slice { bound: u64::MAX, below: 0 });
+        .unwrap_or(&Slice {
+            bound: u64::MAX,
+            below: 0,
+        });
     let octave = u64::from(63 - zeros);
     let slot = octave * SLOTS_PER_OCTAVE as u64 + slice.below + u64::from(mantissa > slice.bound);
     (slot as usize).min(SLOTS - 1)
@@ -110,7 +122,9 @@ pub(crate) fn slot_of(ns: u64) -> usize {
 
 /// OTLP bucket index of a slot.
 pub(crate) fn otlp_index(slot: usize) -> i32 {
-    i32::try_from(slot).unwrap_or(i32::MAX).saturating_add(OTLP_INDEX_OF_SLOT_0)
+    i32::try_from(slot)
+        .unwrap_or(i32::MAX)
+        .saturating_add(OTLP_INDEX_OF_SLOT_0)
 }
 
 /// Upper bound of a slot in nanoseconds, itself inside the slot; the lower bound of the next.

@@ -91,14 +91,24 @@ impl Capture {
     pub fn run<R>(self, f: impl FnOnce() -> R) -> (R, Captured) {
         let registry = self.registry();
         let result = Context::of(Arc::clone(&registry)).scope(f);
-        (result, Captured { snapshot: snapshot::take(&registry) })
+        (
+            result,
+            Captured {
+                snapshot: snapshot::take(&registry),
+            },
+        )
     }
 
     /// Awaits `future` and returns what it recorded beside its output.
     pub async fn run_async<F: Future>(self, future: F) -> (F::Output, Captured) {
         let registry = self.registry();
         let output = Context::of(Arc::clone(&registry)).attach(future).await;
-        (output, Captured { snapshot: snapshot::take(&registry) })
+        (
+            output,
+            Captured {
+                snapshot: snapshot::take(&registry),
+            },
+        )
     }
 
     fn registry(self) -> Arc<Registry> {
