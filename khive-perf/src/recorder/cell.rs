@@ -129,19 +129,18 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) const fn new(id: u32, next: *const Self) -> Self {
-        const ZERO: OwnedU64 = OwnedU64::new(0);
         Self {
             id,
             next,
-            active: ZERO,
-            begun: ZERO,
-            ended: ZERO,
-            self_ns: ZERO,
-            busy_ns: ZERO,
-            idle_ns: ZERO,
-            polls: ZERO,
-            max_poll_ns: ZERO,
-            recursive: [ZERO; 4],
+            active: OwnedU64::new(0),
+            begun: OwnedU64::new(0),
+            ended: OwnedU64::new(0),
+            self_ns: OwnedU64::new(0),
+            busy_ns: OwnedU64::new(0),
+            idle_ns: OwnedU64::new(0),
+            polls: OwnedU64::new(0),
+            max_poll_ns: OwnedU64::new(0),
+            recursive: [const { OwnedU64::new(0) }; 4],
             ok: HistogramCell::new(),
             other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
         }

@@ -231,7 +231,9 @@ impl Shard {
         // SAFETY: the caller is the owner, and so for every access below.
         let parent = unsafe { self.current.get() };
         // SAFETY: `parent` is a node of this shard.
-        let last = unsafe { (*parent).last_child.get() };
+        let last_child = unsafe { &(*parent).last_child };
+        // SAFETY: the caller is the owner.
+        let last = unsafe { last_child.get() };
         // SAFETY: `last` is null or a node of this shard.
         let node = match unsafe { last.as_ref() } {
             Some(node) if node.id == cell.id && active == 0 => last,
@@ -368,17 +370,18 @@ impl Shard {
             }
             above = node.parent;
         }
-        // SAFETY: the caller is the owner; `find` and `insert` do not come back to the cell; every node
-        // in the table lives as long as the shard.
-        let node = unsafe {
-            self.paths.with(|paths| {
-                paths
-                    .find(parent, id)
-                    .unwrap_or_else(|| self.grow(paths, parent, id))
-            })
+        let look_up = |paths: &mut NodeTable| {
+            // SAFETY: every node in the table lives as long as the shard.
+            let known = unsafe { paths.find(parent, id) };
+            // SAFETY: the caller is the owner.
+            known.unwrap_or_else(|| unsafe { self.grow(paths, parent, id) })
         };
-        // SAFETY: the caller is the owner, and `parent` is alive.
-        unsafe { (*parent).last_child.set(node) };
+        // SAFETY: the caller is the owner, and `look_up` does not come back to the cell.
+        let node = unsafe { self.paths.with(look_up) };
+        // SAFETY: `parent` is a node of this shard.
+        let last_child = unsafe { &(*parent).last_child };
+        // SAFETY: the caller is the owner.
+        unsafe { last_child.set(node) };
         node
     }
 

@@ -214,7 +214,7 @@ impl<'a> CallPath<'a> {
 
     /// Measured calls made from this path, those with the longest total time first.
     #[must_use]
-    pub fn children(&self) -> Vec<CallPath<'a>> {
+    pub fn children(&self) -> Vec<Self> {
         self.tree.below(Some(self.index))
     }
 }

@@ -220,9 +220,8 @@ struct Entered<'a> {
 
 impl Entered<'_> {
     #[inline]
-    fn leave(mut self, outcome: Option<Outcome>) {
-        self.finish(outcome);
-        std::mem::forget(self);
+    fn leave(self, outcome: Option<Outcome>) {
+        ManuallyDrop::new(self).finish(outcome);
     }
 
     #[inline]
