@@ -86,8 +86,10 @@ fn describe(command: &Command) -> String {
 
 /// The directory that holds the workspace's Cargo.toml, whichever directory the caller stands in.
 fn workspace_root() -> Result<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = package
+    // Cargo says at run time where the package is; the built program may have been moved since.
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package)
         .parent()
         .context("the xtask package has no parent directory")?;
     Ok(root.to_path_buf())

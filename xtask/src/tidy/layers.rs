@@ -7,16 +7,18 @@ use crate::tidy::paths::{Named, Root, named};
 use crate::tidy::tables::{CORE_FOR_EXPORTER, LAYERS, Layers, SQL, SQL_PLACES};
 use crate::tidy::tree::Tree;
 
-/// Checks every package that has a table.
+/// Checks the library and the program of every package that has a table.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    LAYERS
+    let targets = LAYERS
         .iter()
-        .flat_map(|layers| package(tree, layers))
+        .flat_map(|layers| ["lib.rs", "main.rs"].map(|root| (layers, root)));
+    targets
+        .flat_map(|(layers, root)| target(tree, layers, root))
         .collect()
 }
 
-fn package(tree: &Tree, layers: &Layers) -> Vec<Finding> {
-    let root = format!("{}/src/lib.rs", layers.package);
+fn target(tree: &Tree, layers: &Layers, root: &str) -> Vec<Finding> {
+    let root = format!("{}/src/{root}", layers.package);
     let (modules, _) = walk(tree, &root);
     let mut findings = Vec::new();
     for module in modules.iter().filter(|module| !module.tests) {
@@ -30,16 +32,17 @@ fn package(tree: &Tree, layers: &Layers) -> Vec<Finding> {
             findings.push(Finding::new(&module.file, 0, says));
             continue;
         }
-        let place = module
-            .file
-            .trim_start_matches(layers.package)
-            .trim_start_matches("/src/");
+        let sources = format!("{}/src/", layers.package);
+        let place = module.file.strip_prefix(&sources).unwrap_or(&module.file);
         for path in named(&lexed.tokens, &module.path) {
             let says = match path.root {
                 Root::Climbing => Some(String::from(
                     "`super::super` hides what is named; write the path from `crate::`",
                 )),
-                Root::Own => top.and_then(|top| own(layers, top, &path)),
+                Root::Own => top.and_then(|top| own(layers, top, &path)).or_else(|| {
+                    let full = format!("crate::{}", path.segments.join("::"));
+                    wall(layers, place, &full)
+                }),
                 Root::Scope => foreign(layers, place, &path),
             };
             findings.extend(says.map(|says| Finding::new(&module.file, path.line, says)));
@@ -96,12 +99,14 @@ fn foreign(layers: &Layers, place: &str, path: &Named) -> Option<String> {
             return Some(format!("must not name `{}`: {}", door.path, door.because));
         }
     }
-    for wall in layers.walls {
-        if is_in(place, wall.places) && wall.paths.iter().any(|banned| starts_with(&full, banned)) {
-            return Some(format!("must not name `{full}`: {}", wall.because));
-        }
-    }
-    None
+    wall(layers, place, &full)
+}
+
+/// Which wall stands between the file `place` and the path `full`.
+fn wall(layers: &Layers, place: &str, full: &str) -> Option<String> {
+    let mut walls = layers.walls.iter().filter(|wall| is_in(place, wall.places));
+    let wall = walls.find(|wall| wall.paths.iter().any(|banned| starts_with(full, banned)))?;
+    Some(format!("must not name `{full}`: {}", wall.because))
 }
 
 /// True when `path` is `prefix` or lies below it; `*` stands for everything below.
