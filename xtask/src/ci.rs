@@ -51,7 +51,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "documentation",
-        arguments: &["doc", "--workspace", "--no-deps", "--locked"],
+        arguments: &["doc", "--workspace", "--lib", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
 ];

@@ -280,4 +280,17 @@ mod tests {
             1
         );
     }
+
+    #[test]
+    fn a_report_is_written_from_model_and_detect() {
+        let report = |source| {
+            let tree = Tree::of(&[
+                ("khive-perf-analysis/src/main.rs", "mod report;"),
+                ("khive-perf-analysis/src/report.rs", source),
+            ]);
+            check(&tree).len()
+        };
+        assert_eq!(report("use crate::{detect::Comparison, model};"), 0);
+        assert_eq!(report("use crate::store::Store;"), 1);
+    }
 }
