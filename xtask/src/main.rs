@@ -1,2 +1,131 @@
-//! Every check as one command.
-fn main() {}
+//! Every check of this repository as one command: `cargo xtask <command>`.
+
+#![forbid(unsafe_code)]
+
+mod ci;
+mod run;
+mod tidy;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+/// What a command is called, what it does, and what it needs beyond the Rust toolchain.
+struct Command {
+    name: &'static str,
+    does: &'static str,
+    needs: &'static str,
+    run: fn(&Path, &[String]) -> Result<ExitCode>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "ci",
+        does: "format, clippy, documentation, features and tidy; the first failure does not hide the others",
+        needs: "a C compiler (SQLite is built from source), rustfmt and clippy",
+        run: ci::command,
+    },
+    Command {
+        name: "tidy",
+        does: "layers, module docs, orphan files, unsafe code, links, changelog and file sizes",
+        needs: "nothing",
+        run: tidy::command,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            run::complain(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let Some((name, rest)) = arguments.split_first() else {
+        run::say(&help());
+        return Ok(ExitCode::from(2));
+    };
+    if matches!(name.as_str(), "-h" | "--help" | "help") {
+        run::say(&help());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        bail!("`{name}` is not a command; `cargo xtask --help` lists them");
+    };
+    if rest
+        .iter()
+        .any(|argument| matches!(argument.as_str(), "-h" | "--help"))
+    {
+        run::say(&describe(command));
+        return Ok(ExitCode::SUCCESS);
+    }
+    (command.run)(&workspace_root()?, rest)
+}
+
+fn help() -> String {
+    let mut text = String::from("usage: cargo xtask <command>\n");
+    for command in COMMANDS {
+        text.push('\n');
+        text.push_str(&describe(command));
+    }
+    text
+}
+
+fn describe(command: &Command) -> String {
+    format!(
+        "  {:<8} {}\n           needs {}\n",
+        command.name, command.does, command.needs
+    )
+}
+
+/// The directory that holds the workspace's Cargo.toml, whichever directory the caller stands in.
+fn workspace_root() -> Result<PathBuf> {
+    // Cargo says at run time where the package is; the built program may have been moved since.
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package)
+        .parent()
+        .context("the xtask package has no parent directory")?;
+    Ok(root.to_path_buf())
+}
+
+/// Refuses arguments for a command that takes none.
+fn no_arguments(name: &str, arguments: &[String]) -> Result<()> {
+    match arguments.first() {
+        Some(extra) => bail!("`{name}` takes no argument, but got `{extra}`"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_every_command_with_what_it_needs() {
+        let text = help();
+        for command in COMMANDS {
+            assert!(
+                text.contains(command.name) && text.contains(command.needs),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_is_refused_and_named() {
+        let error = dispatch(&[String::from("benhc")]).expect_err("no such command");
+        assert!(error.to_string().contains("`benhc`"), "{error}");
+    }
+
+    #[test]
+    fn an_argument_too_many_is_refused() {
+        assert!(no_arguments("tidy", &[String::from("now")]).is_err());
+    }
+}
