@@ -7,7 +7,6 @@ use std::task;
 
 use crate::registry::Registry;
 use crate::registry::current::{self, Scope};
-use crate::span::{Measured, measure_named};
 use crate::sync::Arc;
 
 /// Where the current code records: into the process's registry, or into a capture.
@@ -91,42 +90,3 @@ impl<F: Future> Future for InContext<F> {
         unsafe { Pin::new_unchecked(&mut this.future) }.poll(context)
     }
 }
-
-/// What any future gains.
-pub trait FutureExt: Future + Sized {
-    /// Measures this future under `name`, as `#[measure]` measures an `async fn`.
-    ///
-    /// One row per name and place in the source.
-    ///
-    /// # Overhead
-    ///
-    /// That of a measured future, and a lock when it is made.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use khive_perf::FutureExt as _;
-    ///
-    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    /// # runtime.block_on(async {
-    /// let ((), captured) = khive_perf::testing::capture_async(async {
-    ///     async { /* wait for a reply */ }.measured("await reply").await;
-    /// })
-    /// .await;
-    /// assert_eq!(captured.callsite("await reply").map(|stats| stats.ok()), Some(1));
-    /// # });
-    /// ```
-    #[track_caller]
-    fn measured(self, name: &'static str) -> Measured<Self> {
-        measure_named(self, name)
-    }
-
-    /// Lets this future, wherever it is spawned, record where the current code records.
-    ///
-    /// See [`Context`].
-    fn in_current_context(self) -> InContext<Self> {
-        Context::current().attach(self)
-    }
-}
-
-impl<F: Future> FutureExt for F {}

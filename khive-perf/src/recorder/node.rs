@@ -118,9 +118,9 @@ impl NodeTable {
     /// `node` is alive, and there is an empty slot.
     unsafe fn place(&mut self, node: *const Node) {
         // SAFETY: the caller vouches for the node.
-        let Node { parent, id, .. } = unsafe { &*node };
+        let found = unsafe { &*node };
         let mask = self.slots.len() - 1;
-        let mut at = hash(*parent, *id) & mask;
+        let mut at = hash(found.parent, found.id) & mask;
         while let Some(slot) = self.slots.get_mut(at) {
             if slot.is_null() {
                 *slot = node;

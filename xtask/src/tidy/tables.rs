@@ -56,7 +56,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["registry"],
             &["snapshot"],
             &["span", "context", "report"],
-            &["testing", "private", "__private"],
+            &["testing", "future_ext", "private", "__private"],
         ],
         doors: &[
             Door {
@@ -188,6 +188,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/clock.rs",
     "khive-perf/src/clock/",
     "khive-perf/src/context.rs",
+    "tests/global/memory.rs",
     "khive-perf/src/recorder/",
     "khive-perf/src/registry/",
     "khive-perf/src/span/",
