@@ -8,7 +8,7 @@ use khive_perf::{Snapshot, measure, report};
 #[measure(name = "odd \"name\"\\", group = "group\n", fields(who = "me\u{1}", share = f64::NAN))]
 fn odd(clock: &ManualClock) {
     clock.advance(Duration::from_micros(1500));
-    inner(clock);
+    let _ = inner(clock);
 }
 
 #[measure(err)]
