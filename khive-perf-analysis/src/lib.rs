@@ -1,1 +1,18 @@
-//! The external stage.
+//! The external stage: receives OTLP, keeps runs in SQLite, and judges them.
+//!
+//! ```text
+//! OTLP ──> receiver ──> store ──> detect ──> report ──> exit code
+//! ```
+//!
+//! Nothing here depends on the SDK: OTLP is the contract, so any OTLP source can be analysed.
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod error;
+pub mod model;
+pub mod points;
+pub mod receiver;
+pub mod run;
+pub mod store;
+
+pub use crate::error::Error;

@@ -63,3 +63,51 @@ pub struct Run {
     /// What it recorded.
     pub callsites: BTreeMap<CallsiteKey, CallsiteRun>,
 }
+
+// === impl ExpHistogram ===
+
+impl ExpHistogram {
+    /// Lowers the resolution to `scale`, adding neighbouring buckets; a no-op where it is not finer.
+    pub fn downscale(&mut self, scale: i32) {
+        if self.scale <= scale {
+            return;
+        }
+        // An index fits in 32 bits, so a larger shift has nothing left to tell apart.
+        let shift = self.scale.saturating_sub(scale).min(31);
+        let mut buckets = BTreeMap::new();
+        for (&index, &count) in &self.buckets {
+            let slot: &mut u64 = buckets.entry(index >> shift).or_default();
+            *slot = slot.saturating_add(count);
+        }
+        self.buckets = buckets;
+        self.scale = scale;
+    }
+
+    /// Adds what `other` measured, at the coarser of both resolutions.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
+        self.downscale(other.scale);
+        let shift = other.scale.saturating_sub(self.scale).clamp(0, 31);
+        for (&index, &count) in &other.buckets {
+            let slot = self.buckets.entry(index >> shift).or_default();
+            *slot = slot.saturating_add(count);
+        }
+        self.count = self.count.saturating_add(other.count);
+        self.zero_count = self.zero_count.saturating_add(other.zero_count);
+        self.sum += other.sum;
+        // An extreme is known only where both sides know theirs.
+        self.min = self.min.zip(other.min).map(|(a, b)| a.min(b));
+        self.max = self.max.zip(other.max).map(|(a, b)| a.max(b));
+    }
+
+    /// The boundary below bucket `index`: `base^index`, in the histogram's unit.
+    pub fn lower_bound(scale: i32, index: i32) -> f64 {
+        (f64::from(index) * f64::from(-scale).exp2()).exp2()
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: what there is, and what each exit code says.
+
+mod export;
+mod output;
+mod run;
+mod runs;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use khive_perf_analysis::store::Store;
+
+/// Anything that ends a command with exit code 2.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A comparison found a regression.
+const EXIT_REGRESSED: u8 = 1;
+/// The command could not do what it was asked.
+const EXIT_ERROR: u8 = 2;
+/// A comparison could not know.
+const EXIT_INCONCLUSIVE: u8 = 3;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for check: nothing got slower
+  1  check: something got slower
+  2  an error, said on standard error
+  3  check: inconclusive
+run passes on the exit code of its command, and exits 2 where nothing could be measured.";
+
+/// Receives OTLP, keeps runs, and tells with stated confidence what got slower.
+#[derive(Debug, Parser)]
+#[command(name = "khive-perf", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// The database.
+    #[arg(
+        long,
+        global = true,
+        env = "KHIVE_PERF_DB",
+        default_value = "khive-perf.sqlite",
+        value_name = "PATH"
+    )]
+    db: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take in OTLP metrics until interrupted; each service instance becomes a run.
+    Serve(serve::Serve),
+    /// Run a command under measurement, as a run with a name.
+    Run(run::Run),
+    /// List the runs.
+    Runs(runs::Runs),
+    /// Print everything that runs recorded, exactly as it is stored.
+    Export(export::Export),
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Formatted {
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Serve(command) => command.execute(&cli.db),
+        Command::Run(command) => command.execute(&cli.db),
+        Command::Runs(command) => Store::open_existing(&cli.db)
+            .map_err(Into::into)
+            .and_then(|store| command.execute(&store)),
+        Command::Export(command) => Store::open_existing(&cli.db)
+            .map_err(Into::into)
+            .and_then(|store| command.execute(&store)),
+    };
+    result.unwrap_or_else(|failure| {
+        output::say(&format!("error: {}", output::chain(&*failure)));
+        ExitCode::from(EXIT_ERROR)
+    })
+}

@@ -1,0 +1,241 @@
+//! What a request will cost in memory, counted on the wire before anything is decoded.
+//!
+//! Two bytes on the wire can become a struct of hundreds: four megabytes of empty metrics decode to 280.
+//! So the wire is walked once, without allocating, and every message is charged with the size that its
+//! decoded form and the plain values made of it will have. The result is an estimate from above.
+
+use std::mem::size_of;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1 as common;
+use opentelemetry_proto::tonic::metrics::v1 as metrics;
+use opentelemetry_proto::tonic::resource::v1 as resource;
+
+use crate::points;
+
+/// The bytes are not protobuf as OTLP uses it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Messages of the metrics service that hold others or can repeat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Request,
+    ResourceMetrics,
+    Resource,
+    EntityRef,
+    ScopeMetrics,
+    Scope,
+    Metric,
+    Numbers,
+    Histograms,
+    ExpHistograms,
+    Summaries,
+    NumberPoint,
+    HistogramPoint,
+    ExpPoint,
+    Buckets,
+    SummaryPoint,
+    Quantile,
+    Exemplar,
+    KeyValue,
+    AnyValue,
+    Array,
+    KvList,
+}
+
+/// What a field is, as far as memory goes.
+enum Field {
+    Message(Shape),
+    /// Packed varints, each of which decodes to eight bytes.
+    Varints,
+    /// Anything else takes at most eight bytes more than on the wire, or a `String` in a list.
+    Other,
+}
+
+/// prost goes no deeper.
+const DEPTH_MAX: u32 = 100;
+
+/// A `Vec` that grew by doubling may be twice as long as what it holds.
+const GROWTH: usize = 2;
+
+/// One node of the map that keeps the attributes of a point.
+const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<serde_json::Value>()) + 16;
+
+/// Bytes that a metrics request will take once decoded.
+pub(crate) fn protobuf(bytes: &[u8]) -> Result<usize, Malformed> {
+    walk(bytes, Shape::Request, DEPTH_MAX)
+}
+
+/// Bytes that a JSON request will take once decoded.
+///
+/// Every object is charged like a large message with its intermediate form, every element like a value.
+pub(crate) fn json(bytes: &[u8]) -> usize {
+    let count = |wanted: u8| bytes.iter().filter(|&&byte| byte == wanted).count();
+    let objects = count(b'{').saturating_mul(640);
+    let elements = count(b',').saturating_mul(64);
+    bytes.len().saturating_add(objects).saturating_add(elements)
+}
+
+/// Number of records in a request of any signal: resource, scope and record are fields 1, 2 and 2 in all.
+pub(crate) fn records(bytes: &[u8]) -> Result<u64, Malformed> {
+    count_at(bytes, &[1, 2, 2])
+}
+
+fn count_at(mut bytes: &[u8], path: &[u32]) -> Result<u64, Malformed> {
+    let Some((wanted, deeper)) = path.split_first() else {
+        return Ok(1);
+    };
+    let mut count = 0u64;
+    while !bytes.is_empty() {
+        if let (number, Payload::Bytes(inner)) = take_field(&mut bytes)?
+            && number == *wanted
+        {
+            count += count_at(inner, deeper)?;
+        }
+    }
+    Ok(count)
+}
+
+fn walk(mut bytes: &[u8], shape: Shape, depth: u32) -> Result<usize, Malformed> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Malformed);
+    };
+    let mut cost = shape.size().saturating_mul(GROWTH);
+    while !bytes.is_empty() {
+        let (number, payload) = take_field(&mut bytes)?;
+        let more = match (payload, shape.field(number)) {
+            (Payload::Bytes(inner), Field::Message(child)) => walk(inner, child, depth)?,
+            (Payload::Bytes(inner), Field::Varints) => {
+                inner.iter().filter(|&&byte| byte < 0x80).count() * 8 * GROWTH
+            }
+            (Payload::Bytes(inner), Field::Other) => inner.len() + size_of::<String>(),
+            (Payload::Number, _) => 8 * GROWTH,
+        };
+        cost = cost.saturating_add(more);
+    }
+    Ok(cost)
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// Size of the decoded message, and of what it becomes where that is kept beside it.
+    fn size(self) -> usize {
+        let point = size_of::<points::Point>() + MAP_NODE;
+        match self {
+            Self::Request => size_of::<ExportMetricsServiceRequest>(),
+            Self::ResourceMetrics => {
+                size_of::<metrics::ResourceMetrics>() + size_of::<points::ResourcePoints>()
+            }
+            Self::Resource => size_of::<resource::Resource>() + MAP_NODE,
+            Self::EntityRef => size_of::<common::EntityRef>(),
+            Self::ScopeMetrics => size_of::<metrics::ScopeMetrics>(),
+            Self::Scope => size_of::<common::InstrumentationScope>(),
+            Self::Metric => size_of::<metrics::Metric>() + size_of::<points::MetricPoints>(),
+            Self::Numbers => size_of::<metrics::Sum>(),
+            Self::Histograms => size_of::<metrics::Histogram>(),
+            Self::ExpHistograms => size_of::<metrics::ExponentialHistogram>(),
+            Self::Summaries => size_of::<metrics::Summary>(),
+            Self::NumberPoint => size_of::<metrics::NumberDataPoint>() + point,
+            Self::HistogramPoint => size_of::<metrics::HistogramDataPoint>() + point,
+            Self::ExpPoint => size_of::<metrics::ExponentialHistogramDataPoint>() + point,
+            Self::Buckets => size_of::<metrics::exponential_histogram_data_point::Buckets>(),
+            Self::SummaryPoint => size_of::<metrics::SummaryDataPoint>(),
+            Self::Quantile => size_of::<metrics::summary_data_point::ValueAtQuantile>(),
+            Self::Exemplar => size_of::<metrics::Exemplar>(),
+            Self::KeyValue => size_of::<common::KeyValue>() + MAP_NODE / 6,
+            Self::AnyValue => size_of::<common::AnyValue>(),
+            Self::Array => size_of::<common::ArrayValue>(),
+            Self::KvList => size_of::<common::KeyValueList>() + MAP_NODE,
+        }
+    }
+
+    fn field(self, number: u32) -> Field {
+        let message = match (self, number) {
+            (Self::Request, 1) => Self::ResourceMetrics,
+            (Self::ResourceMetrics, 1) => Self::Resource,
+            (Self::ResourceMetrics, 2) => Self::ScopeMetrics,
+            (Self::Resource, 3) => Self::EntityRef,
+            (Self::ScopeMetrics, 1) => Self::Scope,
+            (Self::ScopeMetrics, 2) => Self::Metric,
+            (Self::Metric, 5 | 7) => Self::Numbers,
+            (Self::Metric, 9) => Self::Histograms,
+            (Self::Metric, 10) => Self::ExpHistograms,
+            (Self::Metric, 11) => Self::Summaries,
+            (Self::Numbers, 1) => Self::NumberPoint,
+            (Self::Histograms, 1) => Self::HistogramPoint,
+            (Self::ExpHistograms, 1) => Self::ExpPoint,
+            (Self::Summaries, 1) => Self::SummaryPoint,
+            (Self::ExpPoint, 8 | 9) => Self::Buckets,
+            (Self::SummaryPoint, 6) => Self::Quantile,
+            (Self::NumberPoint, 5) | (Self::HistogramPoint, 8) | (Self::ExpPoint, 11) => {
+                Self::Exemplar
+            }
+            (Self::Resource, 1)
+            | (Self::Scope, 3)
+            | (Self::Metric, 12)
+            | (Self::NumberPoint | Self::SummaryPoint | Self::Exemplar, 7)
+            | (Self::HistogramPoint, 9)
+            | (Self::ExpPoint | Self::KvList, 1) => Self::KeyValue,
+            (Self::KeyValue, 2) | (Self::Array, 1) => Self::AnyValue,
+            (Self::AnyValue, 5) => Self::Array,
+            (Self::AnyValue, 6) => Self::KvList,
+            (Self::Buckets, 2) => return Field::Varints,
+            _ => return Field::Other,
+        };
+        Field::Message(message)
+    }
+}
+
+/// What follows a field's key.
+enum Payload<'a> {
+    Number,
+    Bytes(&'a [u8]),
+}
+
+fn take_field<'a>(bytes: &mut &'a [u8]) -> Result<(u32, Payload<'a>), Malformed> {
+    let key = take_varint(bytes)?;
+    let number = u32::try_from(key >> 3).map_err(|_| Malformed)?;
+    let payload = match key & 7 {
+        0 => {
+            take_varint(bytes)?;
+            Payload::Number
+        }
+        1 => {
+            take_bytes(bytes, 8)?;
+            Payload::Number
+        }
+        2 => {
+            let length = take_varint(bytes)?;
+            Payload::Bytes(take_bytes(bytes, length)?)
+        }
+        5 => {
+            take_bytes(bytes, 4)?;
+            Payload::Number
+        }
+        // Groups are no part of OTLP, and could hide what stands in them from this count.
+        _ => return Err(Malformed),
+    };
+    Ok((number, payload))
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0u64;
+    for shift in (0..70).step_by(7) {
+        let (&byte, rest) = bytes.split_first().ok_or(Malformed)?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift.min(63);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err(Malformed)
+}
+
+fn take_bytes<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malformed> {
+    let length = usize::try_from(length).map_err(|_| Malformed)?;
+    let (taken, rest) = bytes.split_at_checked(length).ok_or(Malformed)?;
+    *bytes = rest;
+    Ok(taken)
+}

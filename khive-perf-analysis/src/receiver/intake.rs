@@ -1,0 +1,356 @@
+//! The way of every request, whichever protocol brought it: read, unpack, weigh, decode, store.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::{Body, Bytes};
+use flate2::read::MultiGzDecoder;
+use http::HeaderValue;
+use http_body_util::BodyExt;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::Semaphore;
+
+use crate::receiver::budget::{Budget, Held};
+use crate::receiver::decode::{self, Rejected};
+use crate::receiver::refusal::Refusal;
+use crate::receiver::{Limits, Received, cost};
+use crate::store::{SERIES_MAX_PER_RUN, Store, Target};
+
+/// Requests decoded or stored at one time; further ones wait, holding what they may hold.
+const WORKERS: usize = 4;
+
+/// Steps in which unpacking takes from the budget.
+const UNPACK_STEP: usize = 64 << 10;
+
+/// Of a body that is too large, so many times the limit is read and dropped, so that the client hears
+/// why instead of a broken connection.
+const DRAIN_FACTOR: usize = 4;
+
+/// How a request is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// What a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Metrics,
+    Traces,
+    Logs,
+}
+
+/// The answer to a request that was not refused.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted {
+    /// Records that were not kept.
+    pub(crate) rejected: u64,
+    /// Why; empty where everything was kept.
+    pub(crate) message: String,
+}
+
+/// Everything that handlers share.
+pub(crate) struct Intake {
+    store: Store,
+    target: Target,
+    limits: Limits,
+    budget: Budget,
+    workers: Semaphore,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    requests: AtomicU64,
+    points: AtomicU64,
+    repeated: AtomicU64,
+    rejected: AtomicU64,
+    refused: AtomicU64,
+}
+
+// === impl Encoding ===
+
+impl Encoding {
+    pub(crate) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        })
+    }
+}
+
+// === impl Intake ===
+
+impl Intake {
+    pub(crate) fn new(store: Store, target: Target, limits: Limits) -> Self {
+        Self {
+            store,
+            target,
+            limits,
+            budget: Budget::new(limits.in_flight_bytes_max),
+            workers: Semaphore::new(WORKERS),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn hold(&self) -> Held {
+        self.budget.hold()
+    }
+
+    pub(crate) fn received(&self) -> Received {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Received {
+            requests: read(&self.counts.requests),
+            points: read(&self.counts.points),
+            repeated: read(&self.counts.repeated),
+            rejected: read(&self.counts.rejected),
+            refused: read(&self.counts.refused),
+        }
+    }
+
+    /// Counts a refusal on its way out.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Refusal {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        refusal
+    }
+
+    /// Reads a body of at most `bytes_max`, within the time that a body may take.
+    pub(crate) async fn read(
+        &self,
+        body: Body,
+        bytes_max: usize,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Refusal> {
+        let timeout = self.limits.body_timeout;
+        match tokio::time::timeout(timeout, self.read_all(body, bytes_max, held)).await {
+            Ok(read) => read,
+            Err(_) => Err(Refusal::too_slow(timeout)),
+        }
+    }
+
+    async fn read_all(
+        &self,
+        mut body: Body,
+        bytes_max: usize,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Refusal> {
+        let mut read = Vec::new();
+        let mut refusal = None;
+        let mut total = 0usize;
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|error| Refusal::bad_data(format!("the body broke off: {error}")))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            total = total.saturating_add(data.len());
+            if refusal.is_none() {
+                if total > bytes_max {
+                    refusal = Some(self.too_large("the request"));
+                } else {
+                    match held.grow(data.len()) {
+                        Ok(()) => read.extend_from_slice(&data),
+                        Err(busy) => refusal = Some(busy),
+                    }
+                }
+            }
+            if refusal.is_some() {
+                read = Vec::new();
+                if total > bytes_max.saturating_mul(DRAIN_FACTOR) {
+                    break;
+                }
+            }
+        }
+        refusal.map_or(Ok(read), Err)
+    }
+
+    pub(crate) fn too_large(&self, what: &str) -> Refusal {
+        Refusal::too_large(format!(
+            "{what} is larger than the limit of {} bytes; send fewer points at a time",
+            self.limits.request_bytes_max
+        ))
+    }
+
+    /// Takes in a body that was read; when it returns `Ok`, what was accepted is in the database.
+    pub(crate) async fn take(
+        self: Arc<Self>,
+        signal: Signal,
+        encoding: Encoding,
+        gzip: bool,
+        body: Bytes,
+        mut held: Held,
+    ) -> Result<Accepted, Refusal> {
+        let _worker = self
+            .workers
+            .acquire()
+            .await
+            .map_err(|_| Refusal::busy("the receiver is shutting down"))?;
+        let intake = Arc::clone(&self);
+        tokio::task::spawn_blocking(move || {
+            let body = if gzip {
+                intake.unpack(&body, &mut held)?.into()
+            } else {
+                body
+            };
+            match signal {
+                Signal::Metrics => intake.metrics(encoding, &body, &mut held),
+                Signal::Traces | Signal::Logs => discard(signal, encoding, &body),
+            }
+        })
+        .await
+        .map_err(|_| {
+            Refusal::internal("the request could not be handled; nothing of it was stored")
+        })?
+    }
+
+    fn unpack(&self, packed: &[u8], held: &mut Held) -> Result<Vec<u8>, Refusal> {
+        let mut decoder = MultiGzDecoder::new(packed);
+        let mut unpacked = Vec::new();
+        let mut step = vec![0; UNPACK_STEP];
+        loop {
+            let read = decoder
+                .read(&mut step)
+                .map_err(|error| Refusal::bad_data(format!("the body is not gzip: {error}")))?;
+            let Some(read) = step.get(..read).filter(|read| !read.is_empty()) else {
+                return Ok(unpacked);
+            };
+            if unpacked.len() + read.len() > self.limits.request_bytes_max {
+                return Err(self.too_large("the request, once unpacked,"));
+            }
+            held.grow(read.len())?;
+            unpacked.extend_from_slice(read);
+        }
+    }
+
+    fn metrics(
+        &self,
+        encoding: Encoding,
+        body: &[u8],
+        held: &mut Held,
+    ) -> Result<Accepted, Refusal> {
+        let cost = match encoding {
+            Encoding::Protobuf => cost::protobuf(body).map_err(|_| not_protobuf(""))?,
+            Encoding::Json => cost::json(body),
+        };
+        if cost > self.limits.decoded_bytes_max {
+            return Err(Refusal::too_large(format!(
+                "the request would take about {cost} bytes once decoded and the limit is {} bytes; \
+                 send fewer points at a time",
+                self.limits.decoded_bytes_max
+            )));
+        }
+        held.grow(cost)?;
+        let request = match encoding {
+            Encoding::Protobuf => ExportMetricsServiceRequest::decode(body)
+                .map_err(|error| not_protobuf(&error.to_string()))?,
+            Encoding::Json => serde_json::from_slice(body).map_err(not_json)?,
+        };
+        let (batch, mut rejected) = decode::batch(request);
+        let appended = self
+            .store
+            .append(self.target, &batch)
+            .map_err(|error| Refusal::storage(&error))?;
+        if appended.rejected > 0 {
+            let limit = format!("the run has {SERIES_MAX_PER_RUN} series, which is the limit");
+            rejected.add(appended.rejected, limit);
+        }
+        self.count(&appended, &rejected);
+        Ok(Accepted {
+            rejected: rejected.points(),
+            message: rejected.message(),
+        })
+    }
+
+    fn count(&self, appended: &crate::store::Appended, rejected: &Rejected) {
+        let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
+        add(&self.counts.requests, 1);
+        add(&self.counts.points, appended.stored);
+        add(&self.counts.repeated, appended.repeated);
+        add(&self.counts.rejected, rejected.points());
+    }
+}
+
+/// Spans and logs are counted and not kept, and the answer says so.
+fn discard(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Accepted, Refusal> {
+    let rejected = match encoding {
+        Encoding::Protobuf => cost::records(body).map_err(|_| not_protobuf(""))?,
+        Encoding::Json => {
+            let request: AnySignal = serde_json::from_slice(body).map_err(not_json)?;
+            request.records()
+        }
+    };
+    if rejected == 0 {
+        return Ok(Accepted::default());
+    }
+    let what = if signal == Signal::Traces {
+        "spans"
+    } else {
+        "log records"
+    };
+    Ok(Accepted {
+        rejected,
+        message: format!("khive-perf keeps metrics; {what} were not stored"),
+    })
+}
+
+fn not_protobuf(why: &str) -> Refusal {
+    let separator = if why.is_empty() { "" } else { ": " };
+    Refusal::bad_data(format!(
+        "the body is not an OTLP export request in protobuf{separator}{why}"
+    ))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
+fn not_json(error: serde_json::Error) -> Refusal {
+    Refusal::bad_data(format!(
+        "the body is not an OTLP export request in JSON: {error}"
+    ))
+}
+
+/// Spans or logs in JSON, as far as they are counted; nothing of them is kept, not even in memory.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnySignal {
+    #[serde(default)]
+    resource_spans: Vec<AnyResource>,
+    #[serde(default)]
+    resource_logs: Vec<AnyResource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnyResource {
+    #[serde(default)]
+    scope_spans: Vec<AnyScope>,
+    #[serde(default)]
+    scope_logs: Vec<AnyScope>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnyScope {
+    #[serde(default)]
+    spans: Vec<IgnoredAny>,
+    #[serde(default)]
+    log_records: Vec<IgnoredAny>,
+}
+
+impl AnySignal {
+    fn records(&self) -> u64 {
+        let resources = self.resource_spans.iter().chain(&self.resource_logs);
+        let scopes =
+            resources.flat_map(|resource| resource.scope_spans.iter().chain(&resource.scope_logs));
+        scopes
+            .map(|scope| (scope.spans.len() + scope.log_records.len()) as u64)
+            .sum()
+    }
+}

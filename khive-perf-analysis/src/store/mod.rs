@@ -1,0 +1,281 @@
+//! What can be kept and asked, in the words of the domain; the SQL is in `sqlite`.
+
+mod assemble;
+mod blob;
+mod row;
+mod sqlite;
+mod total;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::model::Run;
+use crate::points::{Attributes, Batch, Kind, Temporality, Value};
+use crate::store::sqlite::Sqlite;
+
+/// Series one run may have; points of further series are rejected and counted.
+pub const SERIES_MAX_PER_RUN: u64 = 100_000;
+
+/// The runs of one database file; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    path: Arc<PathBuf>,
+    sqlite: Arc<Mutex<Sqlite>>,
+}
+
+/// Which run the points of a batch belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This run, whoever sends.
+    Run(i64),
+    /// The run of each `service.name` and `service.instance.id`, created when first seen.
+    PerInstance,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Points that are new.
+    pub stored: u64,
+    /// Points that were here already, or are older than what is here.
+    pub repeated: u64,
+    /// Points of series beyond [`SERIES_MAX_PER_RUN`].
+    pub rejected: u64,
+    /// Runs that the points went to.
+    pub runs: Vec<i64>,
+}
+
+/// How a run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRun {
+    /// Name; several runs may share it.
+    pub name: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// When it started, nanoseconds since the Unix epoch.
+    pub started_unix_ns: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// When it ended, nanoseconds since the Unix epoch.
+    pub ended_unix_ns: u64,
+    /// What the command returned; 128 and the signal where one ended it.
+    pub exit_code: Option<i32>,
+    /// Whether its measurements are to be believed.
+    pub status: Status,
+}
+
+/// State of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Points may still arrive, or the receiver was killed.
+    Open,
+    /// Ended well.
+    Complete,
+    /// The command failed, or nothing arrived.
+    Failed,
+}
+
+/// A run without its measurements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunInfo {
+    /// Row id.
+    pub id: i64,
+    /// Name; several runs may share it.
+    pub name: String,
+    /// State.
+    pub status: Status,
+    /// When it started, nanoseconds since the Unix epoch.
+    pub started_unix_ns: u64,
+    /// When it ended, where it has.
+    pub ended_unix_ns: Option<u64>,
+    /// The program and its arguments; empty for runs of `serve`.
+    pub command: Vec<String>,
+    /// What the command returned.
+    pub exit_code: Option<i32>,
+    /// Who sent: host, operating system, service and its version.
+    pub resources: Vec<Attributes>,
+    /// Number of series.
+    pub series: u64,
+}
+
+/// One series of a run, with its points added up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesTotal {
+    /// Who sent it.
+    pub resource: Attributes,
+    /// Name of the instrumentation scope.
+    pub scope_name: String,
+    /// Version of the instrumentation scope.
+    pub scope_version: String,
+    /// Name of the metric.
+    pub metric: String,
+    /// Unit, as sent.
+    pub unit: String,
+    /// What the points are.
+    pub kind: Kind,
+    /// What the points cover.
+    pub temporality: Temporality,
+    /// Whether a sum can only grow.
+    pub monotonic: bool,
+    /// Attributes of the series.
+    pub attributes: Attributes,
+    /// Earliest start of its points, nanoseconds since the Unix epoch.
+    pub start_unix_ns: u64,
+    /// Latest time of its points, nanoseconds since the Unix epoch.
+    pub time_unix_ns: u64,
+    /// Sums and histograms: all starts added up. Gauges and non-monotonic sums: the latest value.
+    pub value: Value,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the database at `path`, creating it or bringing its schema up to date where needed.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is not a database of ours, is damaged or has a newer schema (it is then left as it
+    /// is), or where the file system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let sqlite = Arc::new(Mutex::new(Sqlite::open(path)?));
+        Ok(Self {
+            path: Arc::new(path.to_owned()),
+            sqlite,
+        })
+    }
+
+    /// Opens the database at `path`, which must exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`], and where there is no such file.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Err(Error::no_database(path));
+        }
+        Self::open(path)
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a run and returns its id.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn create_run(&self, run: &NewRun) -> Result<i64, Error> {
+        self.sqlite().create_run(run)
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn finish_run(&self, id: i64, ending: Ending) -> Result<(), Error> {
+        self.sqlite().finish_run(id, ending)
+    }
+
+    /// Ends every run of `serve` that is open: the receiver was shut down and nothing more can arrive.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn complete_served(&self) -> Result<(), Error> {
+        self.sqlite().complete_served()
+    }
+
+    /// Keeps the points of one request, all or none; when it returns `Ok` they survive a crash of this process.
+    ///
+    /// The same points sent again change nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written; nothing of the batch is then kept.
+    pub fn append(&self, target: Target, batch: &Batch) -> Result<Appended, Error> {
+        self.sqlite().append(target, batch)
+    }
+
+    /// Every run, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunInfo>, Error> {
+        self.sqlite().runs(None)
+    }
+
+    /// Runs whose name is `pattern`, or which match it as a glob (`*`, `?`, `[a-z]`), oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn runs_named(&self, pattern: &str) -> Result<Vec<RunInfo>, Error> {
+        self.sqlite().runs(Some(pattern))
+    }
+
+    /// Everything that run `id` recorded, by callsite.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn load(&self, id: i64) -> Result<Run, Error> {
+        let (info, series) = {
+            let mut sqlite = self.sqlite();
+            (sqlite.run(id)?, sqlite.series(id)?)
+        };
+        Ok(assemble::run(&info, &series))
+    }
+
+    /// The exact numbers of every series of run `id`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn series(&self, id: i64) -> Result<Vec<SeriesTotal>, Error> {
+        let mut sqlite = self.sqlite();
+        sqlite.run(id)?;
+        sqlite.series(id)
+    }
+
+    /// No state outlives a transaction, so what a panicking thread left behind is sound.
+    fn sqlite(&self) -> MutexGuard<'_, Sqlite> {
+        self.sqlite.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    /// The word the database and the reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Open, Self::Complete, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+}
