@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod interop;
 mod run;
 mod tidy;
 
@@ -32,6 +33,12 @@ const COMMANDS: &[Command] = &[
         does: "layers, module docs, orphan files, unsafe code, links, changelog and file sizes",
         needs: "nothing",
         run: tidy::command,
+    },
+    Command {
+        name: "interop",
+        does: "sends a recording to independent OTLP receivers and compares what they got; exits 3 where one cannot be installed",
+        needs: "python3 with venv, apt-get and dpkg-deb, and the network the first time",
+        run: interop::command,
     },
 ];
 

@@ -1,0 +1,277 @@
+//! `cargo xtask interop`: what the program recorded is what independent parties received.
+//!
+//! ```text
+//! interop_source ──OTLP──> decoder.py (official protobuf, gRPC and HTTP)   every number equal
+//!       |        ──OTLP──> khive-perf serve -> SQLite -> export            every number equal
+//!       |        ──OTLP──> VictoriaMetrics -> histogram_quantile           within one bucket
+//!       '─ its own snapshot, as JSON: what all are compared with
+//! ```
+//!
+//! Parties are installed below `target/interop/` the first time and listen on 127.0.0.1 only.
+
+mod analysis;
+mod child;
+mod decoder;
+mod http;
+mod install;
+mod recording;
+mod source;
+mod victoria;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::interop::analysis::Analysis;
+use crate::interop::decoder::{Decoder, Promises};
+use crate::interop::recording::{Key, Recording};
+use crate::interop::source::{Endpoint, Recorded};
+use crate::interop::victoria::Victoria;
+use crate::run;
+
+/// Differences printed per check; there may be thousands of one cause.
+const DIFFERENCES_SHOWN: usize = 10;
+/// Something could not be installed, so not everything was shown.
+const EXIT_NOT_SHOWN: u8 = 3;
+
+/// The programs of this workspace that take part, and where things are put.
+struct Stage {
+    root: PathBuf,
+    cache: PathBuf,
+    source: PathBuf,
+    analysis: PathBuf,
+    promises: Promises,
+}
+
+/// What the checks came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Score {
+    ok: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+type Verdict = Result<String, Vec<String>>;
+
+/// Runs every check against every party.
+pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
+    crate::no_arguments("interop", arguments)?;
+    let cache = root.join("target/interop");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot create `{}`", cache.display()))?;
+    let metrics = fs::read_to_string(root.join("docs/metrics.md")).context("docs/metrics.md")?;
+    let stage = Stage {
+        source: source::build(
+            root,
+            &["--package=khive-perf-examples", "--example=interop_source"],
+        )?,
+        analysis: source::build(root, &["--package=khive-perf-analysis", "--bin=khive-perf"])?,
+        promises: Promises::read(&metrics)?,
+        root: root.to_owned(),
+        cache,
+    };
+    let mut score = Score::default();
+    match decoder::install(&stage.cache) {
+        Ok(python) => {
+            let http = ("http/protobuf", "http", true);
+            for (name, (protocol, transport, gzip)) in [
+                ("decoder/grpc", ("grpc", "grpc", false)),
+                ("decoder/http", http),
+            ] {
+                score.note(name, stage.decoder(&python, protocol, transport, gzip));
+            }
+        }
+        Err(error) => score.skip("decoder", &error),
+    }
+    score.note("store/grpc", stage.store("grpc"));
+    score.note("store/http", stage.store("http/protobuf"));
+    match victoria::install(&stage.cache) {
+        Ok(program) => score.note("victoriametrics", stage.victoria(&program)),
+        Err(error) => score.skip("victoriametrics", &error),
+    }
+    run::say(&format!(
+        "interop: {} ok, {} failed, {} skipped",
+        score.ok, score.failed, score.skipped
+    ));
+    Ok(score.exit_code())
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// An empty directory for what one check leaves behind.
+    fn directory(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.cache.join("run").join(name);
+        if directory.exists() {
+            fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot empty `{}`", directory.display()))?;
+        }
+        fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+
+    fn decoder(
+        &self,
+        python: &Path,
+        protocol: &'static str,
+        transport: &str,
+        gzip: bool,
+    ) -> Result<Verdict> {
+        let directory = self.directory(&format!("decoder-{transport}"))?;
+        let decoder = Decoder::start(python, &self.root, &directory)?;
+        let (port, path) = if protocol == "grpc" {
+            (decoder.grpc, "")
+        } else {
+            (decoder.http, "/v1/metrics")
+        };
+        let endpoint = Endpoint {
+            protocol,
+            port,
+            path,
+            gzip,
+        };
+        let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
+        // gRPC hides from a Python server how a message was compressed.
+        let encoding = if protocol == "grpc" {
+            Value::Null
+        } else {
+            json!(if gzip { "gzip" } else { "identity" })
+        };
+        let seen = decoder.finish(transport, &encoding, &self.promises)?;
+        if !seen.breaches.is_empty() {
+            return Ok(Err(seen.breaches));
+        }
+        Ok(recording
+            .compare(&seen.recording)
+            .map(|tally| format!("{tally}; {} points as documented", seen.points)))
+    }
+
+    fn store(&self, protocol: &'static str) -> Result<Verdict> {
+        let directory = self.directory(&format!(
+            "store-{}",
+            if protocol == "grpc" { "grpc" } else { "http" }
+        ))?;
+        let analysis = Analysis::start(&self.analysis, &directory)?;
+        let (port, path) = if protocol == "grpc" {
+            (analysis.grpc, "")
+        } else {
+            (analysis.http, "/v1/metrics")
+        };
+        let endpoint = Endpoint {
+            protocol,
+            port,
+            path,
+            gzip: true,
+        };
+        let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
+        let stored = analysis.finish()?;
+        Ok(recording.compare(&stored).map(|tally| tally.to_string()))
+    }
+
+    fn victoria(&self, program: &Path) -> Result<Verdict> {
+        let directory = self.directory("victoria")?;
+        let mut victoria = Victoria::start(program, &directory)?;
+        let endpoint = Endpoint {
+            protocol: "http/protobuf",
+            port: victoria.port,
+            path: victoria::PATH,
+            gzip: true,
+        };
+        let Recorded {
+            recording,
+            quantiles,
+        } = source::record(&self.source, &directory, &endpoint)?;
+        let calls = match victoria.compare_calls(&calls_of(&recording))? {
+            Ok(calls) => calls,
+            Err(differences) => return Ok(Err(differences)),
+        };
+        let compared = victoria.compare(&quantiles)?;
+        Ok(compared.map(|count| {
+            format!("{calls} counts of calls equal, {count} quantiles within one bucket")
+        }))
+    }
+}
+
+fn calls_of(recording: &Recording) -> Vec<(Key, u64)> {
+    let calls = recording
+        .numbers
+        .iter()
+        .filter(|((metric, _), _)| metric == "khive.perf.function.calls");
+    calls
+        .map(|((_, key), count)| (key.clone(), *count))
+        .collect()
+}
+
+// === impl Score ===
+
+impl Score {
+    /// Prints one check's line, and where it failed the first differences.
+    fn note(&mut self, name: &str, verdict: Result<Verdict>) {
+        match verdict {
+            Ok(Ok(shown)) => {
+                self.ok += 1;
+                run::say(&format!("ok   {name}  {shown}"));
+            }
+            Ok(Err(differences)) => {
+                self.failed += 1;
+                run::say(&format!("FAIL {name}  {} differences", differences.len()));
+                for difference in differences.iter().take(DIFFERENCES_SHOWN) {
+                    run::say(&format!("       {difference}"));
+                }
+            }
+            Err(error) => {
+                self.failed += 1;
+                run::say(&format!("FAIL {name}  {error:#}"));
+            }
+        }
+    }
+
+    fn skip(&mut self, name: &str, error: &anyhow::Error) {
+        self.skipped += 1;
+        run::say(&format!("skip {name}  cannot be installed: {error:#}"));
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match (self.failed, self.skipped) {
+            (0, 0) => 0,
+            (0, _) => EXIT_NOT_SHOWN,
+            _ => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_outweighs_a_skip_and_a_skip_outweighs_success() {
+        let mut score = Score::default();
+        score.note("a", Ok(Ok(String::from("equal"))));
+        assert_eq!(score.code(), 0);
+        score.skip("b", &anyhow::anyhow!("no network"));
+        assert_eq!(score.code(), EXIT_NOT_SHOWN);
+        score.note("c", Ok(Err(vec![String::from("differs")])));
+        assert_eq!(score.code(), 1);
+    }
+
+    #[test]
+    fn a_check_that_cannot_run_has_failed() {
+        let mut score = Score::default();
+        score.note("a", Err(anyhow::anyhow!("it ended early")));
+        assert_eq!(
+            score,
+            Score {
+                ok: 0,
+                failed: 1,
+                skipped: 0
+            }
+        );
+    }
+}

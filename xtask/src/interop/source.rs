@@ -1,0 +1,122 @@
+//! The program whose recording is compared: built once, run once for each party.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::interop::child::Child;
+use crate::interop::recording::{Key, Recording};
+use crate::run;
+
+/// Sent with every export, to see the user's own resource attributes arrive.
+pub(super) const RESOURCE: (&str, &str) = ("deployment.environment.name", "interop");
+pub(super) const SERVICE: &str = "interop-source";
+/// The quantiles that the program reads from its own histograms.
+pub(super) const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
+
+/// Where to send and how.
+pub(super) struct Endpoint {
+    /// As in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub(super) protocol: &'static str,
+    pub(super) port: u16,
+    /// Path of the metrics on the server; for gRPC, none.
+    pub(super) path: &'static str,
+    pub(super) gzip: bool,
+}
+
+/// What the program recorded, in its own view.
+pub(super) struct Recorded {
+    pub(super) recording: Recording,
+    /// For each histogram the values at [`QUANTILES`] in nanoseconds.
+    pub(super) quantiles: Vec<(Key, [u64; 3])>,
+}
+
+/// Builds the named target and gives the path of the program.
+pub(super) fn build(root: &Path, arguments: &[&str]) -> Result<PathBuf> {
+    let output = run::cargo()
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(arguments)
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("`cargo build {}` failed", arguments.join(" "));
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    let artifacts = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs =
+        artifacts.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from));
+    programs
+        .next_back()
+        .with_context(|| format!("`cargo build {}` built no program", arguments.join(" ")))
+}
+
+/// Runs the program until it has exported once, and reads what it recorded from its output.
+pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> Result<Recorded> {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("OTEL_") || name.starts_with("KHIVE_PERF") {
+            command.env_remove(name.as_ref());
+        }
+    }
+    let answer = directory.join("snapshot.json");
+    command
+        .arg(&answer)
+        .env("OTEL_SERVICE_NAME", SERVICE)
+        .env(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            format!("{}={}", RESOURCE.0, RESOURCE.1),
+        )
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", endpoint.protocol)
+        .env(
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
+        )
+        .env(
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            if endpoint.gzip { "gzip" } else { "none" },
+        );
+    let child = Child::start(&mut command, "source", directory)?;
+    let tail = child.tail();
+    let status = child.finish()?;
+    if !status.success() {
+        bail!("the source program failed ({status}):\n{tail}");
+    }
+    let text = std::fs::read_to_string(&answer)
+        .with_context(|| format!("cannot read `{}`", answer.display()))?;
+    read(&serde_json::from_str(&text).context("the source program's answer is no JSON")?)
+}
+
+/// Reads `{"snapshot": .., "quantiles": [[callsite index, outcome, [p50, p95, p99]], ..]}`.
+fn read(answer: &Value) -> Result<Recorded> {
+    let recording = Recording::of_snapshot(&answer["snapshot"])?;
+    let mut quantiles = Vec::new();
+    for entry in answer["quantiles"]
+        .as_array()
+        .context("the answer has no `quantiles`")?
+    {
+        let index = usize::try_from(entry[0].as_u64().context("an index")?)?;
+        let callsite = &answer["snapshot"]["callsites"][index];
+        let key = Recording::key_of(callsite, entry[1].as_str().context("an outcome")?)?;
+        let value = |at: usize| {
+            entry[2][at]
+                .as_u64()
+                .with_context(|| format!("quantiles {entry}"))
+        };
+        quantiles.push((key, [value(0)?, value(1)?, value(2)?]));
+    }
+    Ok(Recorded {
+        recording,
+        quantiles,
+    })
+}
