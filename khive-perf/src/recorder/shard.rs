@@ -91,16 +91,20 @@ unsafe impl Sync for Shard {}
 unsafe impl Send for Shard {}
 
 /// An open call: plain values on the caller's stack.
+///
+/// The order of the fields is not that of the shard's. Where two neighbours were copied as one wide word,
+/// the load would wait for the narrow store that a callee has just made.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Frame {
+    saved_callee_ticks: u64,
+    pub(crate) start: u64,
+    pub(crate) generation: u64,
     pub(crate) cell: *const Cell,
     pub(crate) node: *const Node,
-    parent: *const Node,
-    pub(crate) start: u64,
-    saved_callee_ticks: u64,
-    pub(crate) generation: u64,
     depth: u32,
     pub(crate) outermost: bool,
+    parent: *const Node,
 }
 
 impl Frame {

@@ -32,15 +32,32 @@ pub struct SpanGuard {
 }
 
 /// Enters a region: the clock is read first, so that finding the place to record is not measured.
-#[inline]
+#[inline(always)]
 pub fn enter(callsite: &'static Callsite) -> SpanGuard {
+    let id = callsite.id();
+    if id == NO_ID {
+        return enter_cold(callsite);
+    }
     let start = raw_ticks();
     let shard = current::fast();
-    let frame = match shard.cell(callsite.id()) {
-        // SAFETY: `fast` is this thread's shard, and the cell is its own.
-        Some(cell) => unsafe { shard.open(cell, start) },
-        None => open_cold(callsite, None),
+    let Some(cell) = shard.cell(id) else {
+        return enter_cold(callsite);
     };
+    // Each way out builds the guard where it is returned: a copy of it would stall on its own stores.
+    SpanGuard {
+        unwinding: panicking(),
+        failed: false,
+        // SAFETY: `fast` is this thread's shard, and the cell is its own.
+        frame: unsafe { shard.open(cell, start) },
+        not_send: PhantomData,
+    }
+}
+
+/// Enters a region where the hot path found no cell.
+#[cold]
+#[inline(never)]
+fn enter_cold(callsite: &'static Callsite) -> SpanGuard {
+    let frame = open_cold(callsite, None);
     SpanGuard {
         frame,
         unwinding: panicking(),
@@ -139,8 +156,11 @@ impl SpanGuard {
 }
 
 impl Drop for SpanGuard {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
+        if self.frame.cell.is_null() {
+            return;
+        }
         let end = raw_ticks();
         let shard = current::fast();
         if shard.generation != self.frame.generation || panicking() || self.failed {
