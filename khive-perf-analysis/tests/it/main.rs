@@ -1,0 +1,13 @@
+//! Black-box tests of the analysis stage: real sockets, real files, real processes.
+#![forbid(unsafe_code)]
+
+mod callsites;
+mod cli;
+mod grpc;
+mod hostile;
+mod http;
+mod kill;
+mod measured_run;
+mod schema;
+mod store;
+mod support;

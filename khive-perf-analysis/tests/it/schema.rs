@@ -1,0 +1,58 @@
+//! `docs/schema.md` names every table and column of the schema, and nothing else.
+
+use std::collections::BTreeSet;
+
+use khive_perf_analysis::store::Store;
+use rusqlite::Connection;
+
+use crate::support::db_in;
+
+#[test]
+fn the_documented_schema_is_the_schema() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    drop(Store::open(db_in(&dir)).expect("a new database"));
+    let connection = Connection::open(db_in(&dir)).expect("a database");
+    let mut statement = connection
+        .prepare(
+            "SELECT tables.name, columns.name, lower(columns.type), columns.\"notnull\"
+             FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+             WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'",
+        )
+        .expect("the schema");
+    let found: BTreeSet<[String; 3]> = statement
+        .query_map([], |row| {
+            let not_null: bool = row.get(3)?;
+            let kind: String = row.get(2)?;
+            let kind = if not_null || kind == "integer" && row.get::<_, String>(1)? == "id" {
+                kind
+            } else {
+                format!("{kind} or null")
+            };
+            Ok([row.get(0)?, row.get(1)?, kind])
+        })
+        .expect("columns")
+        .collect::<Result<_, _>>()
+        .expect("columns");
+
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema.md");
+    let text = std::fs::read_to_string(path).expect("the documentation");
+    let mut documented = BTreeSet::new();
+    let mut table = String::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("## Table `") {
+            name.trim_end_matches('`').clone_into(&mut table);
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ["", column, kind, meaning, ""] = cells[..]
+            && let Some(column) = column.strip_prefix('`')
+        {
+            assert!(!meaning.is_empty(), "{table}.{column} says nothing");
+            documented.insert([
+                table.clone(),
+                column.trim_end_matches('`').to_owned(),
+                kind.to_owned(),
+            ]);
+        }
+    }
+    assert_eq!(documented, found);
+}
