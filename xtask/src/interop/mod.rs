@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::interop::analysis::Analysis;
 use crate::interop::decoder::{Decoder, Promises};
@@ -44,6 +44,13 @@ struct Stage {
     source: PathBuf,
     analysis: PathBuf,
     promises: Promises,
+}
+
+/// How the points travel. Both compress.
+#[derive(Clone, Copy, Debug)]
+enum Transport {
+    Grpc,
+    Http,
 }
 
 /// What the checks came to.
@@ -75,27 +82,22 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     let mut score = Score::default();
     match decoder::install(&stage.cache) {
         Ok(python) => {
-            let http = ("http/protobuf", "http", true);
-            for (name, (protocol, transport, gzip)) in [
-                ("decoder/grpc", ("grpc", "grpc", false)),
-                ("decoder/http", http),
-            ] {
-                score.note(name, stage.decoder(&python, protocol, transport, gzip));
-            }
+            run::say(&score.note("decoder/grpc", stage.decoder(&python, Transport::Grpc)));
+            run::say(&score.note("decoder/http", stage.decoder(&python, Transport::Http)));
         }
-        Err(error) => score.skip("decoder", &error),
+        Err(error) => run::say(&score.skip("decoder", &error)),
     }
-    score.note("store/grpc", stage.store("grpc"));
-    score.note("store/http", stage.store("http/protobuf"));
+    run::say(&score.note("store/grpc", stage.store(Transport::Grpc)));
+    run::say(&score.note("store/http", stage.store(Transport::Http)));
     match victoria::install(&stage.cache) {
-        Ok(program) => score.note("victoriametrics", stage.victoria(&program)),
-        Err(error) => score.skip("victoriametrics", &error),
+        Ok(program) => run::say(&score.note("victoriametrics", stage.victoria(&program))),
+        Err(error) => run::say(&score.skip("victoriametrics", &error)),
     }
     run::say(&format!(
         "interop: {} ok, {} failed, {} skipped",
         score.ok, score.failed, score.skipped
     ));
-    Ok(score.exit_code())
+    Ok(ExitCode::from(score.code()))
 }
 
 // === impl Stage ===
@@ -112,59 +114,28 @@ impl Stage {
         Ok(directory)
     }
 
-    fn decoder(
-        &self,
-        python: &Path,
-        protocol: &'static str,
-        transport: &str,
-        gzip: bool,
-    ) -> Result<Verdict> {
-        let directory = self.directory(&format!("decoder-{transport}"))?;
+    fn decoder(&self, python: &Path, transport: Transport) -> Result<Verdict> {
+        let directory = self.directory(&format!("decoder-{}", transport.name()))?;
         let decoder = Decoder::start(python, &self.root, &directory)?;
-        let (port, path) = if protocol == "grpc" {
-            (decoder.grpc, "")
-        } else {
-            (decoder.http, "/v1/metrics")
-        };
-        let endpoint = Endpoint {
-            protocol,
-            port,
-            path,
-            gzip,
-        };
+        let endpoint = transport.to(decoder.grpc, decoder.http);
         let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
-        // gRPC hides from a Python server how a message was compressed.
-        let encoding = if protocol == "grpc" {
-            Value::Null
-        } else {
-            json!(if gzip { "gzip" } else { "identity" })
+        // gRPC does not tell a Python server how a message was compressed.
+        let encoding = match transport {
+            Transport::Grpc => Value::Null,
+            Transport::Http => Value::from("gzip"),
         };
-        let seen = decoder.finish(transport, &encoding, &self.promises)?;
+        let seen = decoder.finish(transport.name(), &encoding, &self.promises)?;
         if !seen.breaches.is_empty() {
             return Ok(Err(seen.breaches));
         }
-        Ok(recording
-            .compare(&seen.recording)
-            .map(|tally| format!("{tally}; {} points as documented", seen.points)))
+        let compared = recording.compare(&seen.recording);
+        Ok(compared.map(|tally| format!("{tally}; {} points as documented", seen.points)))
     }
 
-    fn store(&self, protocol: &'static str) -> Result<Verdict> {
-        let directory = self.directory(&format!(
-            "store-{}",
-            if protocol == "grpc" { "grpc" } else { "http" }
-        ))?;
+    fn store(&self, transport: Transport) -> Result<Verdict> {
+        let directory = self.directory(&format!("store-{}", transport.name()))?;
         let analysis = Analysis::start(&self.analysis, &directory)?;
-        let (port, path) = if protocol == "grpc" {
-            (analysis.grpc, "")
-        } else {
-            (analysis.http, "/v1/metrics")
-        };
-        let endpoint = Endpoint {
-            protocol,
-            port,
-            path,
-            gzip: true,
-        };
+        let endpoint = transport.to(analysis.grpc, analysis.http);
         let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
         let stored = analysis.finish()?;
         Ok(recording.compare(&stored).map(|tally| tally.to_string()))
@@ -177,7 +148,6 @@ impl Stage {
             protocol: "http/protobuf",
             port: victoria.port,
             path: victoria::PATH,
-            gzip: true,
         };
         let Recorded {
             recording,
@@ -204,37 +174,64 @@ fn calls_of(recording: &Recording) -> Vec<(Key, u64)> {
         .collect()
 }
 
+// === impl Transport ===
+
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+
+    fn to(self, grpc: u16, http: u16) -> Endpoint {
+        match self {
+            Self::Grpc => Endpoint {
+                protocol: "grpc",
+                port: grpc,
+                path: "",
+            },
+            Self::Http => Endpoint {
+                protocol: "http/protobuf",
+                port: http,
+                path: "/v1/metrics",
+            },
+        }
+    }
+}
+
 // === impl Score ===
 
 impl Score {
-    /// Prints one check's line, and where it failed the first differences.
-    fn note(&mut self, name: &str, verdict: Result<Verdict>) {
+    /// Counts one check; gives its line, and where it failed the first differences.
+    fn note(&mut self, name: &str, verdict: Result<Verdict>) -> String {
         match verdict {
             Ok(Ok(shown)) => {
                 self.ok += 1;
-                run::say(&format!("ok   {name}  {shown}"));
+                format!("ok   {name}  {shown}")
             }
             Ok(Err(differences)) => {
                 self.failed += 1;
-                run::say(&format!("FAIL {name}  {} differences", differences.len()));
-                for difference in differences.iter().take(DIFFERENCES_SHOWN) {
-                    run::say(&format!("       {difference}"));
-                }
+                let first = differences.iter().take(DIFFERENCES_SHOWN);
+                let first: Vec<String> = first
+                    .map(|difference| format!("\n       {difference}"))
+                    .collect();
+                format!(
+                    "FAIL {name}  {} differences{}",
+                    differences.len(),
+                    first.concat()
+                )
             }
             Err(error) => {
                 self.failed += 1;
-                run::say(&format!("FAIL {name}  {error:#}"));
+                format!("FAIL {name}  {error:#}")
             }
         }
     }
 
-    fn skip(&mut self, name: &str, error: &anyhow::Error) {
+    fn skip(&mut self, name: &str, error: &anyhow::Error) -> String {
         self.skipped += 1;
-        run::say(&format!("skip {name}  cannot be installed: {error:#}"));
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.code())
+        format!("skip {name}  cannot be installed: {error:#}")
     }
 
     fn code(&self) -> u8 {

@@ -23,7 +23,6 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// Path of the metrics on the server; for gRPC, none.
     pub(super) path: &'static str,
-    pub(super) gzip: bool,
 }
 
 /// What the program recorded, in its own view.
@@ -82,10 +81,7 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
             format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
         )
-        .env(
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-            if endpoint.gzip { "gzip" } else { "none" },
-        );
+        .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let child = Child::start(&mut command, "source", directory)?;
     let tail = child.tail();
     let status = child.finish()?;

@@ -85,13 +85,11 @@ fn foreign(layers: &Layers, place: &str, path: &Named) -> Option<String> {
     if layers.package == "khive-perf-otel"
         && let Some((first, rest)) = path.segments.split_first()
         && first == "khive_perf"
-        && !rest
-            .first()
-            .is_some_and(|module| CORE_FOR_EXPORTER.contains(&module.as_str()))
+        && !rest.first().is_some_and(|name| is_offered(name))
     {
+        let offered = CORE_FOR_EXPORTER.join(", ");
         return Some(format!(
-            "names `{full}`; of the core it may name {}",
-            CORE_FOR_EXPORTER.join(", ")
+            "names `{full}`; of the core it may name its types and {offered}"
         ));
     }
     for door in layers.doors {
@@ -107,6 +105,11 @@ fn wall(layers: &Layers, place: &str, full: &str) -> Option<String> {
     let mut walls = layers.walls.iter().filter(|wall| is_in(place, wall.places));
     let wall = walls.find(|wall| wall.paths.iter().any(|banned| starts_with(full, banned)))?;
     Some(format!("must not name `{full}`: {}", wall.because))
+}
+
+/// A module for exporters, or a type at the core's root.
+fn is_offered(name: &str) -> bool {
+    CORE_FOR_EXPORTER.contains(&name) || name.starts_with(char::is_uppercase)
 }
 
 /// True when `path` is `prefix` or lies below it; `*` stands for everything below.
@@ -242,7 +245,8 @@ mod tests {
         };
         assert_eq!(otel("use khive_perf::snapshot::Snapshot;"), 0);
         assert_eq!(otel("use khive_perf::registry::Registry;"), 1);
-        assert_eq!(otel("use khive_perf::Snapshot;"), 1);
+        assert_eq!(otel("use khive_perf::{Outcome, snapshot};"), 0);
+        assert_eq!(otel("use khive_perf::__private::enter;"), 1);
         assert_eq!(otel("fn f() { tokio::spawn(x) }"), 1);
     }
 

@@ -32,10 +32,11 @@ impl Token {
     }
 }
 
-/// A comment and the index of the token that follows it.
+/// A comment, the line it ends on, and the index of the token that follows it.
 #[derive(Clone, Debug)]
 pub(super) struct Comment {
     pub(super) text: String,
+    pub(super) line: usize,
     pub(super) before: usize,
 }
 
@@ -109,8 +110,8 @@ impl Lexer {
     }
 
     fn comment(&mut self, text: String) {
-        let before = self.out.tokens.len();
-        self.out.comments.push(Comment { text, before });
+        let (line, before) = (self.line, self.out.tokens.len());
+        self.out.comments.push(Comment { text, line, before });
     }
 
     fn line_comment(&mut self) {

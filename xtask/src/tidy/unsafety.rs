@@ -1,7 +1,7 @@
 //! Unsafe code stands in listed files only, and every block is argued for.
 
 use crate::tidy::Finding;
-use crate::tidy::lexer::{Lexed, lex};
+use crate::tidy::lexer::{Comment, Lexed, lex};
 use crate::tidy::tables::{UNSAFE_FILES, is_fixture};
 use crate::tidy::tree::Tree;
 
@@ -41,7 +41,8 @@ fn is_listed(path: &str) -> bool {
         .any(|listed| path == *listed || (listed.ends_with('/') && path.starts_with(listed)))
 }
 
-/// True when a SAFETY comment stands between the start of the statement and the token at `at`.
+/// True when a SAFETY comment stands between the start of the statement and the token at `at`, or in the
+/// lines right above it.
 fn is_argued(lexed: &Lexed, at: usize) -> bool {
     let ends = |index: &usize| {
         lexed
@@ -50,10 +51,34 @@ fn is_argued(lexed: &Lexed, at: usize) -> bool {
             .is_some_and(|token| [";", "{", "}"].iter().any(|mark| token.is_mark(mark)))
     };
     let start = (0..at).rev().find(ends).map_or(0, |end| end + 1);
-    lexed
+    let argues = |comment: &Comment| comment.text.contains("SAFETY:");
+    let mut inside = lexed
         .comments
         .iter()
-        .any(|comment| (start..=at).contains(&comment.before) && comment.text.contains("SAFETY:"))
+        .filter(|comment| (start..=at).contains(&comment.before));
+    if inside.any(argues) {
+        return true;
+    }
+    // The statement may have braces in front of the word: `let Node { id, .. } = unsafe { .. }`.
+    let mut line = lexed.tokens.get(at).map_or(0, |token| token.line);
+    for comment in lexed
+        .comments
+        .iter()
+        .rev()
+        .filter(|comment| comment.before <= at)
+    {
+        if comment.line + 1 != line {
+            return false;
+        }
+        if argues(comment) {
+            let between = lexed.tokens.get(comment.before..at).unwrap_or_default();
+            return !between
+                .iter()
+                .any(|token| token.is_mark(";") || token.is_word("fn"));
+        }
+        line = comment.line;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -69,12 +94,16 @@ mod tests {
         let source = "fn f() {\n  // SAFETY: the slot is ours,\n  // see `Slot`.\n  let x = g(1, unsafe { h() });\n}\n\
                       // SAFETY: no shared state.\nunsafe impl Send for S {}\nunsafe fn i() {}";
         assert_eq!(count("khive-perf/src/sync.rs", source), 0);
+        let pattern = "fn f() {\n  // SAFETY: alive,\n  // as ever.\n  let Node { id, .. } = unsafe { &*node };\n}";
+        assert_eq!(count("khive-perf/src/sync.rs", pattern), 0);
     }
 
     #[test]
     fn an_unargued_block_is_found() {
         let source = "// SAFETY: this argues for the first block only.\nfn f() { unsafe { g() } }";
         assert_eq!(count("khive-perf/src/recorder/shard.rs", source), 1);
+        let far = "fn f() {\n  // SAFETY: for the first.\n  unsafe { g() }\n  let N { a } = unsafe { h() };\n}";
+        assert_eq!(count("khive-perf/src/recorder/shard.rs", far), 1);
     }
 
     #[test]
