@@ -321,24 +321,26 @@ fn fields(measured: &Measured) -> Fields {
     ) in measured.fields.iter().enumerate()
     {
         let slot = Ident::new(&format!("__khive_perf_field_{index}"), Span::mixed_site());
-        let taken = match capture {
-            Capture::Value => {
-                fields.import = quote_spanned! {Span::mixed_site()=>
-                    #[allow(unused_imports)]
-                    use ::std::borrow::ToOwned as _;
-                };
-                quote_spanned!(Span::mixed_site()=> (#value).to_owned())
-            }
-            Capture::Display => quote_spanned!(Span::mixed_site()=> ::std::format!("{}", #value)),
-            Capture::Debug => quote_spanned!(Span::mixed_site()=> ::std::format!("{:?}", #value)),
+        let (taken, kept) = if *capture == Capture::Value {
+            fields.import = quote_spanned! {Span::mixed_site()=>
+                #[allow(unused_imports)]
+                use ::std::borrow::ToOwned as _;
+            };
+            let taken = quote_spanned!(Span::mixed_site()=> (#value).to_owned());
+            (taken, field_value(measured, *capture, &quote!(&#slot)))
+        } else {
+            // These make a text of their own.
+            (
+                field_value(measured, *capture, &quote!(&(#value))),
+                slot.to_token_stream(),
+            )
         };
         fields
             .owned
             .extend(quote_spanned!(Span::mixed_site()=> let #slot = #taken;));
-        let value = field_value(measured, Capture::Value, &quote!(&#slot));
         fields
             .list
-            .extend(quote_spanned!(Span::mixed_site()=> (#key, #value),));
+            .extend(quote_spanned!(Span::mixed_site()=> (#key, #kept),));
     }
     fields
 }
