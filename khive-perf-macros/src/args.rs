@@ -343,3 +343,21 @@ fn value_of(ident: &Ident) -> Expr {
         path: ident.clone().into(),
     })
 }
+
+impl Options {
+    /// What is said here, and for the rest what is said around it.
+    pub(crate) fn or(self, around: &Self) -> Self {
+        let decides = self.err.is_some() || self.ok_if.is_some();
+        Self {
+            name: self.name,
+            group: self.group.or_else(|| around.group.clone()),
+            err: self.err.or_else(|| around.err.filter(|_| !decides)),
+            ok_if: self
+                .ok_if
+                .or_else(|| around.ok_if.clone().filter(|_| !decides)),
+            fields: self.fields.or_else(|| around.fields.clone()),
+            krate: self.krate.or_else(|| around.krate.clone()),
+            skip: self.skip,
+        }
+    }
+}

@@ -4,140 +4,234 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
-use syn::{FnArg, Ident, Pat, Type};
+use syn::{FnArg, Ident, Pat, Signature, Type};
 
 use crate::args::{Capture, Field};
-use crate::input::Body;
-use crate::model::{Checked, Measured, Shape, Success};
+use crate::input::{Block, Body, Function};
+use crate::model::{Checked, Measured, Success};
+use crate::shape::{self, Holder, Shape, Tail};
 
 /// The item with its functions measured.
 pub(crate) fn item(checked: &Checked) -> TokenStream {
-    match checked {
-        Checked::Plain(function) => plain(function),
-        Checked::Function(measured) => match measured.shape {
-            Shape::Call => call(measured),
-            Shape::AsyncFn => async_fn(measured),
-        },
-    }
+    emit(checked, &|measured| match measured.shape {
+        Shape::Call => call(measured),
+        Shape::AsyncFn => async_fn(measured),
+        Shape::FlatAsyncFn => flat_async_fn(measured),
+        Shape::Future(holder) => returned_future(measured, holder),
+    })
 }
 
-/// The item as it was.
+/// The item as it was, without our attributes on the members of a block.
 pub(crate) fn untouched(checked: &Checked) -> TokenStream {
+    emit(checked, &|measured| {
+        let Function {
+            attrs,
+            qualifiers,
+            sig,
+            ..
+        } = &measured.function;
+        let body = &measured.body.group;
+        quote!(#(#attrs)* #qualifiers #sig #body)
+    })
+}
+
+fn emit(checked: &Checked, function: &dyn Fn(&Measured) -> TokenStream) -> TokenStream {
     match checked {
-        Checked::Plain(function) => plain(function),
-        Checked::Function(measured) => measured.with_contents(measured.body.group.stream()),
+        Checked::Verbatim(tokens) => tokens.clone(),
+        Checked::Measured(measured) => function(measured),
+        Checked::Plain(plain) => {
+            let Function {
+                attrs,
+                qualifiers,
+                sig,
+                body,
+            } = &**plain;
+            let body = body
+                .as_ref()
+                .map_or_else(|| quote!(;), |body| body.group.to_token_stream());
+            quote!(#(#attrs)* #qualifiers #sig #body)
+        }
+        Checked::Block { block, members } => {
+            let Block {
+                attrs, head, group, ..
+            } = block;
+            let contents = members
+                .iter()
+                .map(|member| emit(member, function))
+                .collect();
+            let contents = in_braces_of(group, contents);
+            quote!(#(#attrs)* #head #contents)
+        }
     }
 }
 
-fn plain(function: &crate::input::Function) -> TokenStream {
-    let crate::input::Function {
-        attrs,
-        qualifiers,
-        sig,
-        body,
-    } = function;
-    let body = body
-        .as_ref()
-        .map_or_else(|| quote!(;), |body| body.group.to_token_stream());
-    quote!(#(#attrs)* #qualifiers #sig #body)
+/// New contents between the braces that the user wrote.
+fn in_braces_of(group: &Group, contents: TokenStream) -> Group {
+    let mut braces = Group::new(Delimiter::Brace, contents);
+    braces.set_span(group.span());
+    braces
+}
+
+/// Puts a function back together around new contents of its braces.
+fn function(measured: &Measured, sig: &Signature, contents: &TokenStream) -> TokenStream {
+    let Function {
+        attrs, qualifiers, ..
+    } = &measured.function;
+    let Body {
+        group, inner_attrs, ..
+    } = &measured.body;
+    let callsite = callsite(measured);
+    let braces = in_braces_of(group, quote!(#inner_attrs #callsite #contents));
+    quote!(#(#attrs)* #qualifiers #sig #braces)
 }
 
 /// A function that works while it is called: a guard in front of the statements.
 fn call(measured: &Measured) -> TokenStream {
-    let callsite = callsite(measured);
     let enter = enter(measured);
-    let inner_attrs = &measured.body.inner_attrs;
+    let sig = &measured.function.sig;
     let Some(success) = &measured.success else {
         // An item behind our `let` would trip `clippy::items_after_statements`.
         let Body {
             items, statements, ..
         } = &measured.body;
-        return measured.with_contents(quote_spanned! {Span::mixed_site()=>
-            #inner_attrs
-            #callsite
-            #items
-            let __khive_perf_guard = #enter;
-            #statements
-        });
-    };
-    let body = block(measured);
-    let output = erase_impl_trait(measured.output());
-    let verdict = verdict(measured, success);
-    // `unwrap_or_else` makes the closure an `FnOnce`, so that it may return what it borrowed from an argument.
-    measured.with_contents(quote_spanned! {Span::mixed_site()=>
-        #inner_attrs
-        #callsite
-        let mut __khive_perf_guard = #enter;
-        let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
-            ::core::option::Option::None,
-            move || -> #output #body,
+        return function(
+            measured,
+            sig,
+            &quote_spanned! {Span::mixed_site()=>
+                #items
+                let __khive_perf_guard = #enter;
+                #statements
+            },
         );
-        __khive_perf_guard.outcome(#verdict);
-        __khive_perf_returned
-    })
+    };
+    let output = erase_impl_trait(measured.output());
+    let body = block(measured);
+    let returned = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
+        // No closure: it would stand between the body and the caller it asks for.
+        quote_spanned!(Span::mixed_site()=> let __khive_perf_returned: #output = #body;)
+    } else {
+        let returned = once(&quote_spanned!(Span::mixed_site()=> -> #output), &body);
+        quote_spanned!(Span::mixed_site()=> let __khive_perf_returned = #returned;)
+    };
+    let verdict = verdict(measured, success);
+    function(
+        measured,
+        sig,
+        &quote_spanned! {Span::mixed_site()=>
+            let mut __khive_perf_guard = #enter;
+            #returned
+            __khive_perf_guard.outcome(#verdict);
+            __khive_perf_returned
+        },
+    )
+}
+
+/// Runs a body that may be left early. `unwrap_or_else` makes the closure an `FnOnce`, so that it
+/// may return what it borrows from its arguments.
+fn once(output: &TokenStream, body: &TokenStream) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        ::core::option::Option::unwrap_or_else(::core::option::Option::None, move || #output #body)
+    }
 }
 
 /// An `async fn`: its statements become the future that is measured.
 fn async_fn(measured: &Measured) -> TokenStream {
-    let callsite = callsite(measured);
-    let inner_attrs = &measured.body.inner_attrs;
-    let edge = return_edge(measured);
-    let body = block(measured);
-    let future = quote_spanned! {Span::mixed_site()=>
-        async move {
-            #edge
-            #body
-        }
-    };
+    let future = async_block(measured);
     let measure = measure_future(measured, &future);
     let awaited = if measured.never_returns() {
         quote_spanned!(Span::mixed_site()=> match #measure.await {})
     } else {
         quote_spanned!(Span::mixed_site()=> #measure.await)
     };
-    measured.with_contents(quote_spanned! {Span::mixed_site()=>
-        #inner_attrs
-        #callsite
-        #awaited
-    })
+    function(measured, &measured.function.sig, &awaited)
 }
 
-fn measure_future(measured: &Measured, future: &TokenStream) -> TokenStream {
-    let with = !measured.fields.is_empty();
-    let (name, predicate) = match &measured.success {
-        None => (
-            if with {
-                "measure_future_with"
-            } else {
-                "measure_future"
-            },
-            None,
-        ),
-        Some(success) => {
-            let predicate = match success {
-                Success::ResultIsOk(at) => measured.paths.private_at("is_ok", *at),
-                Success::Predicate(expr) => expr.to_token_stream(),
-            };
-            (
-                if with {
-                    "measure_future_with_if"
-                } else {
-                    "measure_future_if"
-                },
-                Some(quote!(, #predicate)),
-            )
-        }
+/// An `async fn` as `fn -> impl Future`. The tokens of ours are of the edition of this crate, and so
+/// `impl Future` captures every lifetime, as the `async fn` does.
+fn flat_async_fn(measured: &Measured) -> TokenStream {
+    let mut sig = measured.function.sig.clone();
+    let output = measured.output();
+    sig.asyncness = None;
+    sig.output = syn::parse_quote_spanned! {Span::mixed_site()=>
+        -> impl ::core::future::Future<Output = #output>
     };
-    let function = measured.paths.private(name);
-    let Some((owned, list)) = owned_fields(measured) else {
-        return quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #predicate));
-    };
+    let future = async_block(measured);
+    function(measured, &sig, &measure_future(measured, &future))
+}
+
+fn async_block(measured: &Measured) -> TokenStream {
+    let edge = return_edge(measured);
+    let body = block(measured);
     quote_spanned! {Span::mixed_site()=>
-        {
-            #owned
-            #function(&__KHIVE_PERF_CALLSITE, #future #predicate, #list)
+        async move {
+            #edge
+            #body
         }
     }
+}
+
+/// A function that returns a future: the future is measured, the statements before it are kept.
+fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
+    let sig = &measured.function.sig;
+    if let Some(Tail {
+        before,
+        future,
+        in_box_pin,
+    }) = shape::tail(&measured.body, holder)
+    {
+        let items = &measured.body.items;
+        let Fields { import, owned, .. } = fields(measured);
+        let call = measure_call(measured, &future);
+        let last = if in_box_pin { quote!((#call)) } else { call };
+        return function(measured, sig, &quote!(#import #items #owned #before #last));
+    }
+    let annotation = match (holder, measured.output()) {
+        (Holder::None, _) => TokenStream::new(),
+        (_, output) => {
+            let output = erase_impl_trait(output);
+            quote_spanned!(Span::mixed_site()=> -> #output)
+        }
+    };
+    let future = once(&annotation, &block(measured));
+    let measure = measure_future(measured, &future);
+    let held = match holder {
+        Holder::None => measure,
+        Holder::Box => quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::new(#measure)),
+        Holder::PinBox => quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(#measure)),
+    };
+    function(measured, sig, &held)
+}
+
+/// The future, measured; its fields are taken before it is made, because the arguments move into it.
+fn measure_future(measured: &Measured, future: &TokenStream) -> TokenStream {
+    let call = measure_call(measured, future);
+    if measured.fields.is_empty() {
+        return call;
+    }
+    let Fields { import, owned, .. } = fields(measured);
+    quote_spanned!(Span::mixed_site()=> { #import #owned #call })
+}
+
+fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
+    let mut name = String::from("measure_future");
+    let mut arguments = TokenStream::new();
+    if !measured.fields.is_empty() {
+        name.push_str("_with");
+    }
+    if let Some(success) = &measured.success {
+        name.push_str("_if");
+        let predicate = match success {
+            Success::ResultIsOk(at) => measured.paths.private_at("is_ok", *at),
+            Success::Predicate(expr) => expr.to_token_stream(),
+        };
+        arguments.extend(quote_spanned!(Span::mixed_site()=> , #predicate));
+    }
+    if !measured.fields.is_empty() {
+        let list = fields(measured).list;
+        arguments.extend(quote_spanned!(Span::mixed_site()=> , &[#list]));
+    }
+    let function = measured.paths.private(&name);
+    quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments))
 }
 
 /// The static description of the function.
@@ -148,7 +242,7 @@ fn callsite(measured: &Measured) -> TokenStream {
     let group = optional(measured.group.as_ref());
     let variant = match measured.shape {
         Shape::Call => quote!(Function),
-        Shape::AsyncFn => quote!(Future),
+        Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
     };
     // With the span of the user's token, `line!` gives the line of the name and not that of the attribute.
     let line = quote_spanned!(measured.function.sig.ident.span()=> line!());
@@ -204,13 +298,19 @@ fn field_value(measured: &Measured, capture: Capture, reference: &TokenStream) -
     quote_spanned!(Span::mixed_site()=> #function(#reference))
 }
 
-/// The fields of a future, taken before its arguments move into it: `let` statements and the list.
-fn owned_fields(measured: &Measured) -> Option<(TokenStream, TokenStream)> {
-    if measured.fields.is_empty() {
-        return None;
-    }
-    let mut owned = TokenStream::new();
-    let mut list = TokenStream::new();
+/// The fields of a future.
+#[derive(Default)]
+struct Fields {
+    import: TokenStream,
+    /// Statements that take the values.
+    owned: TokenStream,
+    /// Keys and values.
+    list: TokenStream,
+}
+
+/// Takes the fields of a future as owned values, because its arguments are about to move.
+fn fields(measured: &Measured) -> Fields {
+    let mut fields = Fields::default();
     for (
         index,
         Field {
@@ -221,23 +321,28 @@ fn owned_fields(measured: &Measured) -> Option<(TokenStream, TokenStream)> {
     ) in measured.fields.iter().enumerate()
     {
         let slot = Ident::new(&format!("__khive_perf_field_{index}"), Span::mixed_site());
-        let taken = match capture {
-            Capture::Value => quote_spanned!(Span::mixed_site()=> (#value).to_owned()),
-            Capture::Display => quote_spanned!(Span::mixed_site()=> ::std::format!("{}", #value)),
-            Capture::Debug => quote_spanned!(Span::mixed_site()=> ::std::format!("{:?}", #value)),
+        let (taken, kept) = if *capture == Capture::Value {
+            fields.import = quote_spanned! {Span::mixed_site()=>
+                #[allow(unused_imports)]
+                use ::std::borrow::ToOwned as _;
+            };
+            let taken = quote_spanned!(Span::mixed_site()=> (#value).to_owned());
+            (taken, field_value(measured, *capture, &quote!(&#slot)))
+        } else {
+            // These make a text of their own.
+            (
+                field_value(measured, *capture, &quote!(&(#value))),
+                slot.to_token_stream(),
+            )
         };
-        owned.extend(quote_spanned!(Span::mixed_site()=> let #slot = #taken;));
-        let value = field_value(measured, Capture::Value, &quote!(&#slot));
-        list.extend(quote_spanned!(Span::mixed_site()=> (#key, #value),));
+        fields
+            .owned
+            .extend(quote_spanned!(Span::mixed_site()=> let #slot = #taken;));
+        fields
+            .list
+            .extend(quote_spanned!(Span::mixed_site()=> (#key, #kept),));
     }
-    let import = quote_spanned! {Span::mixed_site()=>
-        #[allow(unused_imports)]
-        use ::std::borrow::ToOwned as _;
-    };
-    Some((
-        quote!(#import #owned),
-        quote_spanned!(Span::mixed_site()=> &[#list]),
-    ))
+    fields
 }
 
 /// Whether the returned value counts as a success.
@@ -263,9 +368,7 @@ fn block(measured: &Measured) -> TokenStream {
         ..
     } = &measured.body;
     let keep = mention_params(measured);
-    let mut block = Group::new(Delimiter::Brace, quote!(#items #keep #statements));
-    block.set_span(group.span());
-    block.to_token_stream()
+    in_braces_of(group, quote!(#items #keep #statements)).to_token_stream()
 }
 
 /// Tells type inference what an async block returns, so that returned values are coerced as in the plain function.
@@ -314,12 +417,15 @@ fn mention_params(measured: &Measured) -> TokenStream {
     }
     let mut bindings = Bindings::default();
     for input in &measured.function.sig.inputs {
-        if let FnArg::Typed(typed) = input
-            && typed.attrs.is_empty()
-        {
-            bindings.visit_pat(&typed.pat);
+        match input {
+            FnArg::Receiver(receiver) => bindings.0.push(receiver.self_token.into()),
+            FnArg::Typed(typed) if typed.attrs.is_empty() => bindings.visit_pat(&typed.pat),
+            FnArg::Typed(_) => {}
         }
     }
-    let mentions = bindings.0.iter().rev();
+    let body = &measured.body.statements;
+    // An argument without use is left alone, so that the compiler still warns about it.
+    let used = |name: &Ident| shape::counts_as_used(body, name);
+    let mentions = bindings.0.iter().rev().filter(|name| used(name));
     quote_spanned!(Span::mixed_site()=> let _ = (#(&#mentions,)*);)
 }

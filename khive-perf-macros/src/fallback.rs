@@ -3,31 +3,25 @@
 use proc_macro2::TokenStream;
 
 use crate::input::Item;
-use crate::model::Inherited;
+use crate::model::Checked;
 use crate::{args, expand, model};
 
 /// Runs all phases. With `enabled` off everything is checked all the same, and the item stays as it was.
 pub(crate) fn measure(args: TokenStream, item: TokenStream, enabled: bool) -> TokenStream {
     let (options, mut errors) = args::parse(args);
-    let expanded = match syn::parse2::<Item>(item.clone()) {
-        Ok(parsed) => {
-            let checked = model::check(&options, parsed, &Inherited::default(), &mut errors);
-            if enabled {
-                expand::item(&checked)
-            } else {
-                expand::untouched(&checked)
-            }
-        }
+    let checked = match syn::parse2::<Item>(item.clone()) {
+        Ok(parsed) => model::check(&options, parsed, &mut errors),
         Err(error) => {
             errors.push(error);
-            item.clone()
+            Checked::Verbatim(item)
         }
     };
     match combine(errors) {
-        None => expanded,
+        None if enabled => expand::item(&checked),
+        None => expand::untouched(&checked),
         Some(error) => {
             let mut tokens = error.into_compile_error();
-            tokens.extend(item);
+            tokens.extend(expand::untouched(&checked));
             tokens
         }
     }

@@ -1,15 +1,18 @@
-//! The annotated item; the body of a function is kept as tokens, so it need not parse.
+//! The annotated item; bodies and everything that is not a function are kept as tokens, so they need not parse.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Result, Signature, Token, Visibility, token};
+use syn::{Attribute, Error, Ident, LitStr, Result, Signature, Token, Type, Visibility, token};
 
 /// What the attribute stands on.
 pub(crate) enum Item {
     /// A function, method, or method of a trait.
-    Function(Function),
+    Function(Box<Function>),
+    /// An `impl`, `trait` or `mod` block.
+    Block(Block),
 }
 
 /// A function, with or without a body.
@@ -33,14 +36,74 @@ pub(crate) struct Body {
     pub(crate) statements: TokenStream,
 }
 
+/// An `impl`, `trait` or `mod` block.
+pub(crate) struct Block {
+    pub(crate) attrs: Vec<Attribute>,
+    /// Everything between the attributes and the braces.
+    pub(crate) head: TokenStream,
+    /// The braces as the user wrote them, with all that is in between.
+    pub(crate) group: Group,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A piece of a block; the pieces together are all of it.
+pub(crate) enum Member {
+    /// A function or a block in the block.
+    Item(Item),
+    /// What an associated type stands for, and how it was written.
+    Type(Ident, Box<Type>, TokenStream),
+    /// Anything else.
+    Verbatim(TokenStream),
+}
+
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        function(input).map(Item::Function)
+        let start = input.fork();
+        let attrs = input.call(Attribute::parse_outer)?;
+        match ahead(input) {
+            Ahead::Function => {
+                function(attrs, input).map(|function| Self::Function(Box::new(function)))
+            }
+            Ahead::Block => block(attrs, input).map(Self::Block),
+            Ahead::Other => {
+                let message = "`#[measure]` goes on a function, or on an `impl`, `trait` or inline `mod` block";
+                Err(Error::new(start.span(), message))
+            }
+        }
     }
 }
 
-fn function(input: ParseStream<'_>) -> Result<Function> {
-    let attrs = input.call(Attribute::parse_outer)?;
+enum Ahead {
+    Function,
+    Block,
+    Other,
+}
+
+/// Looks past the qualifiers for the keyword that decides.
+fn ahead(input: ParseStream<'_>) -> Ahead {
+    let input = input.fork();
+    if input.parse::<Visibility>().is_err() {
+        return Ahead::Other;
+    }
+    while let Ok(word) = input.call(Ident::parse_any) {
+        match word.to_string().as_str() {
+            "fn" if input.peek(Ident::peek_any) => return Ahead::Function,
+            "impl" | "trait" | "mod" => {
+                return if head(&input).is_ok() {
+                    Ahead::Block
+                } else {
+                    Ahead::Other
+                };
+            }
+            "default" | "const" | "async" | "unsafe" | "safe" | "auto" => {}
+            "extern" => drop(input.parse::<Option<LitStr>>()),
+            _ => break,
+        }
+    }
+    Ahead::Other
+}
+
+fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
     let mut qualifiers = input.parse::<Visibility>()?.into_token_stream();
     if input.peek(Token![default]) {
         input.parse::<TokenTree>()?.to_tokens(&mut qualifiers);
@@ -98,4 +161,80 @@ fn leading_items(input: ParseStream<'_>) -> Result<()> {
             Err(_) => return Ok(()),
         }
     }
+}
+
+fn block(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Block> {
+    let head = head(input)?;
+    let group: Group = input.parse()?;
+    let members = members.parse2(group.stream())?;
+    Ok(Block {
+        attrs,
+        head,
+        group,
+        members,
+    })
+}
+
+/// Everything up to the braces of a block; braces between `<` and `>` are const generic arguments.
+fn head(input: ParseStream<'_>) -> Result<TokenStream> {
+    let mut head = TokenStream::new();
+    let mut depth = 0_u32;
+    let mut arrow = false;
+    while !(depth == 0 && input.peek(token::Brace)) {
+        let tree: TokenTree = input.parse()?;
+        if let TokenTree::Punct(punct) = &tree {
+            match punct.as_char() {
+                '<' => depth += 1,
+                '>' if !arrow => depth = depth.saturating_sub(1),
+                ';' => {
+                    return Err(Error::new(
+                        punct.span(),
+                        "expected the contents of the block in braces",
+                    ));
+                }
+                _ => {}
+            }
+            arrow = matches!(punct.as_char(), '-' | '=');
+        } else {
+            arrow = false;
+        }
+        tree.to_tokens(&mut head);
+    }
+    Ok(head)
+}
+
+fn members(input: ParseStream<'_>) -> Result<Vec<Member>> {
+    let mut members = vec![Member::Verbatim(take(input, |input| {
+        Attribute::parse_inner(input).map(drop)
+    })?)];
+    while !input.is_empty() {
+        let attrs_ahead = input.fork();
+        attrs_ahead.call(Attribute::parse_outer)?;
+        members.push(match ahead(&attrs_ahead) {
+            Ahead::Function | Ahead::Block => Member::Item(input.parse()?),
+            Ahead::Other => other(input)?,
+        });
+    }
+    Ok(members)
+}
+
+/// One more piece of a block that cannot be the beginning of a function: up to a semicolon or closing brace.
+fn other(input: ParseStream<'_>) -> Result<Member> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() {
+        let tree: TokenTree = input.parse()?;
+        let last = match &tree {
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            _ => false,
+        };
+        tree.to_tokens(&mut tokens);
+        if last {
+            break;
+        }
+    }
+    Ok(match syn::parse2::<syn::ImplItemType>(tokens.clone()) {
+        Ok(alias) => Member::Type(alias.ident, Box::new(alias.ty), tokens),
+        Err(_) => Member::Verbatim(tokens),
+    })
 }

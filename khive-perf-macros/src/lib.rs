@@ -9,6 +9,7 @@ mod fallback;
 mod input;
 mod model;
 mod paths;
+mod shape;
 
 use proc_macro::TokenStream;
 

@@ -1,24 +1,26 @@
-//! What is to be measured and how: options and function, checked against each other.
+//! What is to be measured and how: options and functions, checked against each other.
 
-use proc_macro2::Span;
-use quote::ToTokens;
-use syn::{Error, Expr, LitStr, ReturnType, Type};
+use std::collections::HashMap;
 
-use crate::args::{Field, Options};
-use crate::input::{Body, Function, Item};
+use proc_macro2::{Span, TokenStream};
+use syn::{Attribute, Error, Expr, LitStr, Meta, ReturnType, Type};
+
+use crate::args::{self, Field, Options};
+use crate::input::{Block, Body, Function, Item, Member};
 use crate::paths::Paths;
+use crate::shape::{self, Shape};
 
 /// An item whose functions are checked.
 pub(crate) enum Checked {
-    /// One function.
-    Function(Box<Measured>),
+    /// A function that is measured.
+    Measured(Box<Measured>),
     /// A function that stays as it is.
-    Plain(Function),
+    Plain(Box<Function>),
+    /// A block around such items.
+    Block { block: Block, members: Vec<Self> },
+    /// Tokens that are none of our business.
+    Verbatim(TokenStream),
 }
-
-/// What a function gets from the measured block around it.
-#[derive(Default)]
-pub(crate) struct Inherited;
 
 /// A function that is measured.
 pub(crate) struct Measured {
@@ -40,85 +42,225 @@ pub(crate) enum Success {
     Predicate(Expr),
 }
 
-/// When the function does its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// When it is called.
-    Call,
-    /// When the future of the `async fn` is polled.
-    AsyncFn,
-}
-
-/// Checks an item against the options of its attribute.
-pub(crate) fn check(
-    options: &Options,
-    item: Item,
-    _inherited: &Inherited,
-    errors: &mut Vec<Error>,
-) -> Checked {
+/// Checks the annotated item against the options of its attribute.
+pub(crate) fn check(options: &Options, item: Item, errors: &mut Vec<Error>) -> Checked {
+    let attrs = match &item {
+        Item::Function(function) => &function.attrs,
+        Item::Block(block) => &block.attrs,
+    };
+    if let Some(again) = attrs.iter().find(|attr| is_measure(attr)) {
+        let message = "measured twice; put the arguments of both attributes into one";
+        errors.push(Error::new_spanned(again, message));
+    }
+    let mut checker = Checker {
+        errors,
+        types: HashMap::new(),
+        in_block: false,
+        plain_surroundings: true,
+    };
     match item {
-        Item::Function(function) => check_function(options, function, errors),
+        Item::Function(function) => checker.function(options, function),
+        Item::Block(block) => checker.block(options, block),
     }
 }
 
-fn check_function(options: &Options, mut function: Function, errors: &mut Vec<Error>) -> Checked {
-    if options.skip.is_some() {
-        return Checked::Plain(function);
+/// Whether an attribute is ours, so that a block can take it off its functions.
+fn is_measure(attr: &Attribute) -> bool {
+    let mut words = attr.path().segments.iter().rev();
+    let last = words
+        .next()
+        .is_some_and(|segment| segment.ident == "measure");
+    last && words
+        .next()
+        .is_none_or(|segment| segment.ident == "khive_perf")
+}
+
+struct Checker<'a> {
+    errors: &'a mut Vec<Error>,
+    /// What the associated types of the block stand for.
+    types: HashMap<String, Type>,
+    in_block: bool,
+    /// Whether no other attribute macro waits around the function.
+    plain_surroundings: bool,
+}
+
+impl Checker<'_> {
+    fn block(&mut self, options: &Options, mut block: Block) -> Checked {
+        let members = std::mem::take(&mut block.members);
+        if options.skip.is_some() {
+            return Checked::Block {
+                members: vec![Checked::Verbatim(block.group.stream())],
+                block,
+            };
+        }
+        if let Some(name) = &options.name {
+            let remedy = "`name` is the name of one function, and here are several; `group` is for all of them";
+            self.errors.push(Error::new(name.span(), remedy));
+        }
+        let types = members.iter().filter_map(|member| match member {
+            Member::Type(name, ty, _) => Some((name.to_string(), (**ty).clone())),
+            _ => None,
+        });
+        let mut inner = Checker {
+            types: types.collect(),
+            in_block: true,
+            plain_surroundings: self.plain_surroundings
+                && block.attrs.iter().all(shape::leaves_async_alone),
+            errors: &mut *self.errors,
+        };
+        let members = members
+            .into_iter()
+            .map(|member| inner.member(options, member))
+            .collect();
+        Checked::Block { block, members }
     }
-    if let Some(constness) = &function.sig.constness {
-        let remedy = "a `const fn` may run in the compiler, where nothing can be measured; remove `const` or `#[measure]`";
-        errors.push(Error::new(constness.span, remedy));
-        return Checked::Plain(function);
+
+    fn member(&mut self, options: &Options, member: Member) -> Checked {
+        match member {
+            Member::Item(Item::Function(mut function)) => {
+                let options = self.own_options(options, &mut function.attrs);
+                self.function(&options, function)
+            }
+            Member::Item(Item::Block(mut block)) => {
+                let options = self.own_options(options, &mut block.attrs);
+                self.block(&options, block)
+            }
+            Member::Type(_, _, tokens) | Member::Verbatim(tokens) => Checked::Verbatim(tokens),
+        }
     }
-    let Some(body) = function.body.take() else {
-        let remedy =
-            "this function has no body to measure; annotate the functions that implement it";
-        errors.push(Error::new(function.sig.ident.span(), remedy));
-        return Checked::Plain(function);
-    };
-    let shape = if function.sig.asyncness.is_some() {
-        Shape::AsyncFn
-    } else {
-        Shape::Call
-    };
-    let success = success(options, &function, errors);
-    Checked::Function(Box::new(Measured {
-        body,
-        name: options.name.clone(),
-        group: options.group.clone(),
-        success,
-        fields: options
-            .fields
+
+    /// Takes the attribute off a member of a block; what it says goes before what the block says.
+    fn own_options(&mut self, around: &Options, attrs: &mut Vec<Attribute>) -> Options {
+        let mut own = Options::default();
+        let mut count = 0;
+        attrs.retain(|attr| {
+            if !is_measure(attr) {
+                return true;
+            }
+            count += 1;
+            if count == 2 {
+                let message = "measured twice; put the arguments of both attributes into one";
+                self.errors.push(Error::new_spanned(attr, message));
+            }
+            let tokens = match &attr.meta {
+                Meta::Path(_) => TokenStream::new(),
+                Meta::List(list) => list.tokens.clone(),
+                Meta::NameValue(pair) => {
+                    self.errors.push(Error::new_spanned(
+                        pair,
+                        "expected `#[measure]` or `#[measure(..)]`",
+                    ));
+                    TokenStream::new()
+                }
+            };
+            let (options, errors) = args::parse(tokens);
+            own = options;
+            self.errors.extend(errors);
+            false
+        });
+        own.or(around)
+    }
+
+    fn function(&mut self, options: &Options, mut function: Box<Function>) -> Checked {
+        if options.skip.is_some() || (self.in_block && cannot_be_measured(&function)) {
+            return Checked::Plain(function);
+        }
+        if let Some(constness) = &function.sig.constness {
+            let remedy = "a `const fn` may run in the compiler, where nothing can be measured; remove `const` or `#[measure]`";
+            self.errors.push(Error::new(constness.span, remedy));
+            return Checked::Plain(function);
+        }
+        let output = self.resolve(&function.sig.output);
+        let shape = shape::of(&function, output.as_ref(), self.plain_surroundings);
+        let success = self.success(options, &function, output.as_ref());
+        let Some(body) = function.body.take() else {
+            let remedy =
+                "this function has no body to measure; annotate the functions that implement it";
+            self.errors
+                .push(Error::new(function.sig.ident.span(), remedy));
+            return Checked::Plain(function);
+        };
+        Checked::Measured(Box::new(Measured {
+            body,
+            name: options.name.clone(),
+            group: options.group.clone(),
+            success,
+            fields: options
+                .fields
+                .iter()
+                .flat_map(|(_, fields)| fields.clone())
+                .collect(),
+            paths: Paths::new(options.krate.clone()),
+            shape,
+            function: *function,
+        }))
+    }
+
+    /// The return type, with `Self::Future` replaced by what the block around says it is.
+    fn resolve(&self, output: &ReturnType) -> Option<Type> {
+        let ReturnType::Type(_, output) = output else {
+            return None;
+        };
+        if let Type::Path(path) = &**output {
+            let words: Vec<_> = path
+                .path
+                .segments
+                .iter()
+                .map(|segment| segment.ident.to_string())
+                .collect();
+            if let [first, last] = words.as_slice()
+                && first == "Self"
+                && let Some(ty) = self.types.get(last)
+            {
+                return Some(ty.clone());
+            }
+        }
+        Some((**output).clone())
+    }
+
+    fn success(
+        &mut self,
+        options: &Options,
+        function: &Function,
+        output: Option<&Type>,
+    ) -> Option<Success> {
+        let (at, what, success) = match (options.err, &options.ok_if) {
+            (Some(at), _) => (at, "`err` needs a `Result`", Success::ResultIsOk(at)),
+            (None, Some((at, predicate))) => (
+                *at,
+                "`ok_if` needs a value",
+                Success::Predicate(predicate.clone()),
+            ),
+            (None, None) => return None,
+        };
+        let reason = match output {
+            Some(Type::Never(_)) => "never returns",
+            None => "returns nothing",
+            // A block may hold functions that cannot fail.
+            Some(output)
+                if self.in_block && options.err.is_some() && !shape::yields_result(output) =>
+            {
+                return None;
+            }
+            Some(_) => return Some(success),
+        };
+        if !self.in_block {
+            let name = &function.sig.ident;
+            self.errors
+                .push(Error::new(at, format!("{what}, but `{name}` {reason}")));
+        }
+        None
+    }
+}
+
+/// Functions that a measured block leaves out without a word.
+fn cannot_be_measured(function: &Function) -> bool {
+    function.sig.constness.is_some()
+        || function.body.is_none()
+        || function
+            .attrs
             .iter()
-            .flat_map(|(_, fields)| fields.clone())
-            .collect(),
-        paths: Paths::new(options.krate.clone()),
-        shape,
-        function,
-    }))
-}
-
-fn success(options: &Options, function: &Function, errors: &mut Vec<Error>) -> Option<Success> {
-    let (at, success) = match (options.err, &options.ok_if) {
-        (Some(at), _) => (at, Success::ResultIsOk(at)),
-        (None, Some((at, predicate))) => (*at, Success::Predicate(predicate.clone())),
-        (None, None) => return None,
-    };
-    let reason = match &function.sig.output {
-        ReturnType::Type(_, output) if matches!(**output, Type::Never(_)) => "never returns",
-        ReturnType::Type(..) => return Some(success),
-        ReturnType::Default => "returns nothing",
-    };
-    let what = if options.err.is_some() {
-        "`err` needs a `Result`"
-    } else {
-        "`ok_if` needs a value"
-    };
-    errors.push(Error::new(
-        at,
-        format!("{what}, but `{}` {reason}", function.sig.ident),
-    ));
-    None
+            .any(|attr| attr.path().is_ident("naked"))
 }
 
 impl Measured {
@@ -135,24 +277,11 @@ impl Measured {
         matches!(self.output(), Type::Never(_))
     }
 
-    /// Puts the function back together around new contents of its braces.
-    pub(crate) fn with_contents(
-        &self,
-        contents: proc_macro2::TokenStream,
-    ) -> proc_macro2::TokenStream {
-        let mut tokens = proc_macro2::TokenStream::new();
-        let Function {
-            attrs,
-            qualifiers,
-            sig,
-            body: _,
-        } = &self.function;
-        tokens.extend(attrs.iter().map(ToTokens::to_token_stream));
-        qualifiers.to_tokens(&mut tokens);
-        sig.to_tokens(&mut tokens);
-        let mut group = proc_macro2::Group::new(proc_macro2::Delimiter::Brace, contents);
-        group.set_span(self.body.group.span());
-        group.to_tokens(&mut tokens);
-        tokens
+    /// Whether panics and captures of the location are to show the caller of the function.
+    pub(crate) fn tracks_caller(&self) -> bool {
+        self.function
+            .attrs
+            .iter()
+            .any(|attr| attr.path().is_ident("track_caller"))
     }
 }

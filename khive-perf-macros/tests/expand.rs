@@ -1,0 +1,157 @@
+//! Golden expansions: every `expand/<case>.rs` expands to its `expand/<case>.expanded.rs`.
+//!
+//! `KHIVE_PERF_BLESS=1 cargo test -p khive-perf-macros` writes the expansions anew.
+
+#![allow(
+    dead_code,
+    reason = "the modules of the macro are compiled again, as an ordinary program"
+)]
+
+use std::path::Path;
+use std::{env, fs};
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+#[path = "../src/args.rs"]
+mod args;
+#[path = "../src/expand.rs"]
+mod expand;
+#[path = "../src/fallback.rs"]
+mod fallback;
+#[path = "../src/input.rs"]
+mod input;
+#[path = "../src/model.rs"]
+mod model;
+#[path = "../src/paths.rs"]
+mod paths;
+#[path = "../src/shape.rs"]
+mod shape;
+
+/// Takes the first attribute off an item and runs it, as the compiler would.
+fn expand_item(mut item: syn::Item, enabled: bool) -> TokenStream {
+    let attrs = match &mut item {
+        syn::Item::Fn(item) => &mut item.attrs,
+        syn::Item::Impl(item) => &mut item.attrs,
+        syn::Item::Trait(item) => &mut item.attrs,
+        syn::Item::Mod(item) => &mut item.attrs,
+        _ => return item.into_token_stream(),
+    };
+    if !attrs
+        .first()
+        .is_some_and(|attr| attr.path().is_ident("measure"))
+    {
+        return item.into_token_stream();
+    }
+    let args = match attrs.remove(0).meta {
+        syn::Meta::List(list) => list.tokens,
+        _ => TokenStream::new(),
+    };
+    fallback::measure(args, item.into_token_stream(), enabled)
+}
+
+fn expand_file(source: &str, enabled: bool) -> String {
+    let file = syn::parse_file(source).expect("the case is Rust");
+    let items = file
+        .items
+        .into_iter()
+        .map(|item| expand_item(item, enabled));
+    let expanded: TokenStream = items.collect();
+    let items = syn::parse2::<syn::File>(expanded)
+        .expect("the expansion is Rust")
+        .items;
+    prettyplease::unparse(&syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: file.attrs,
+        items,
+    })
+}
+
+fn check(case: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expand");
+    let source = fs::read_to_string(directory.join(format!("{case}.rs"))).expect("the case exists");
+    let golden = directory.join(format!("{case}.expanded.rs"));
+    let actual = expand_file(&source, true);
+    if env::var_os("KHIVE_PERF_BLESS").is_some() {
+        fs::write(&golden, &actual).expect("the expansion can be written");
+        return;
+    }
+    let expected = fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(
+        actual, expected,
+        "{case} expands otherwise; if it should, bless it with KHIVE_PERF_BLESS=1"
+    );
+}
+
+#[test]
+fn a_function_gets_a_guard_in_front_of_its_statements() {
+    check("sync");
+}
+
+#[test]
+fn an_async_function_becomes_the_measured_future_of_its_statements() {
+    check("async");
+}
+
+#[test]
+fn a_result_is_looked_at_where_it_is_returned() {
+    check("outcome");
+}
+
+#[test]
+fn a_returned_future_is_wrapped_where_it_is_returned() {
+    check("future");
+}
+
+#[test]
+fn a_block_has_its_functions_measured_and_the_rest_untouched() {
+    check("block");
+}
+
+/// With the feature off, all that goes is our attributes.
+#[test]
+fn disabled_items_come_out_as_they_went_in() {
+    for case in ["sync", "async", "outcome", "future", "block"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expand/{case}.rs"));
+        let source = fs::read_to_string(path).expect("the case exists");
+        let bare: String = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("#[measure"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let without_attributes =
+            prettyplease::unparse(&syn::parse_file(&bare).expect("the case is Rust"));
+        assert_eq!(expand_file(&source, false), without_attributes, "{case}");
+    }
+}
+
+#[test]
+fn a_body_that_does_not_parse_is_measured_all_the_same() {
+    let item: TokenStream = "fn typing(x: u8) { let y = x. ; y + }"
+        .parse()
+        .expect("these are tokens");
+    let expanded = fallback::measure(TokenStream::new(), item, true).to_string();
+    assert!(
+        expanded.contains("enter (& __KHIVE_PERF_CALLSITE)"),
+        "{expanded}"
+    );
+    assert!(expanded.contains("let y = x . ; y +"), "{expanded}");
+    assert!(!expanded.contains("compile_error"), "{expanded}");
+}
+
+#[test]
+fn an_error_stands_beside_the_untouched_item() {
+    for enabled in [false, true] {
+        let args: TokenStream = "nme = \"x\", err, err, sample = 64"
+            .parse()
+            .expect("these are tokens");
+        let item: TokenStream = "fn f() -> u8 { 1 }".parse().expect("these are tokens");
+        let expanded = fallback::measure(args, item, enabled).to_string();
+        assert_eq!(expanded.matches("compile_error").count(), 3, "{expanded}");
+        assert!(expanded.contains("did you mean `name`?"), "{expanded}");
+        assert!(expanded.contains("duplicate argument `err`"), "{expanded}");
+        assert!(expanded.contains("unknown argument `sample`"), "{expanded}");
+        assert!(expanded.ends_with("fn f () -> u8 { 1 }"), "{expanded}");
+    }
+}

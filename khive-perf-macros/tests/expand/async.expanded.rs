@@ -1,0 +1,131 @@
+//! Async functions: one that can say `impl Future`, and some that cannot.
+fn fetch(
+    client: &Client,
+    url: Url,
+) -> impl ::core::future::Future<Output = Result<Box<dyn Body>, Error>> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    ::khive_perf::__private::measure_future(
+        &__KHIVE_PERF_CALLSITE,
+        async move {
+            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                Result<Box<dyn Body>, Error>,
+            > {
+                return __khive_perf_returned;
+            }
+            {
+                let _ = (&url, &client);
+                let response = client.get(url).await?;
+                Ok(Box::new(response))
+            }
+        },
+    )
+}
+async fn pair((left, right): (Left, Right)) -> impl Sum {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    ::khive_perf::__private::measure_future(
+            &__KHIVE_PERF_CALLSITE,
+            async move {
+                {
+                    let _ = (&right, &left);
+                    left.join(right).await
+                }
+            },
+        )
+        .await
+}
+async fn serve(listener: Listener) -> ! {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    match ::khive_perf::__private::measure_future(
+            &__KHIVE_PERF_CALLSITE,
+            async move {
+                if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                    ::core::convert::Infallible,
+                > {
+                    return __khive_perf_returned;
+                }
+                {
+                    let _ = (&listener,);
+                    loop {
+                        listener.accept().await;
+                    }
+                }
+            },
+        )
+        .await
+    {}
+}
+#[instrument]
+async fn order(id: u64, customer: String) {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    {
+        #[allow(unused_imports)]
+        use ::std::borrow::ToOwned as _;
+        let __khive_perf_field_0 = (id).to_owned();
+        let __khive_perf_field_1 = (customer).to_owned();
+        ::khive_perf::__private::measure_future_with(
+            &__KHIVE_PERF_CALLSITE,
+            async move {
+                if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                    (),
+                > {
+                    return __khive_perf_returned;
+                }
+                {
+                    let _ = (&customer, &id);
+                    submit(id, customer).await;
+                }
+            },
+            &[
+                (
+                    "order",
+                    ::khive_perf::__private::ToValue::to_value(&__khive_perf_field_0),
+                ),
+                (
+                    "customer",
+                    ::khive_perf::__private::ToValue::to_value(&__khive_perf_field_1),
+                ),
+            ],
+        )
+    }
+        .await
+}

@@ -1,0 +1,112 @@
+//! Blocks: an `impl`, a `trait` and a `mod`.
+impl<const N: usize> Store for Disk<{ N + 1 }> {
+    type Future = Pin<Box<dyn Future<Output = Result<u8, Error>>>>;
+    const LIMIT: usize = { N };
+    fn load(&self) -> Self::Future {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::None,
+            group: ::core::option::Option::Some("store"),
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Future,
+        });
+        Box::pin(
+            ::khive_perf::__private::measure_future_if(
+                &__KHIVE_PERF_CALLSITE,
+                self.file.read(),
+                ::khive_perf::__private::is_ok,
+            ),
+        )
+    }
+    fn len(&self) -> usize {
+        self.len
+    }
+    fn save(&self) -> io::Result<()> {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::Some("save"),
+            group: ::core::option::Option::Some("store"),
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Function,
+        });
+        let mut __khive_perf_guard = ::khive_perf::__private::enter(
+            &__KHIVE_PERF_CALLSITE,
+        );
+        let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
+            ::core::option::Option::None,
+            move || -> io::Result<()> {
+                let _ = (&self,);
+                self.file.write()
+            },
+        );
+        __khive_perf_guard
+            .outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
+        __khive_perf_returned
+    }
+    const fn limit() -> usize {
+        N
+    }
+}
+trait Shape {
+    fn area(&self) -> f64;
+    fn is_large(&self) -> bool {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::None,
+            group: ::core::option::Option::None,
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Function,
+        });
+        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        self.area() > 1.0
+    }
+}
+mod geometry {
+    pub struct Square(f64);
+    impl Square {
+        pub fn side(&self) -> f64 {
+            static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+                name: ::core::option::Option::None,
+                group: ::core::option::Option::None,
+                path: {
+                    fn here() {}
+                    || ::khive_perf::__private::path_of(&here)
+                },
+                file: ::core::file!(),
+                line: ::core::line!(),
+                kind: ::khive_perf::__private::Kind::Function,
+            });
+            let __khive_perf_guard = ::khive_perf::__private::enter(
+                &__KHIVE_PERF_CALLSITE,
+            );
+            self.0
+        }
+    }
+    pub fn unit() -> Square {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::None,
+            group: ::core::option::Option::None,
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Function,
+        });
+        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        Square(1.0)
+    }
+}

@@ -1,0 +1,74 @@
+//! Functions whose returned value may be an error.
+fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Function,
+    });
+    let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
+        ::core::option::Option::None,
+        move || -> Result<&'a mut u8, Error> {
+            let _ = (&owner, &list);
+            owner.check()?;
+            list.first_mut().ok_or(Error)
+        },
+    );
+    __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
+    __khive_perf_returned
+}
+fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    ::khive_perf::__private::measure_future_if(
+        &__KHIVE_PERF_CALLSITE,
+        async move {
+            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                Answer,
+            > {
+                return __khive_perf_returned;
+            }
+            {
+                let _ = (&question,);
+                question.answer().await
+            }
+        },
+        |answer| answer.status < 500,
+    )
+}
+#[track_caller]
+fn located() -> Result<&'static Location<'static>, Error> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Function,
+    });
+    let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    let __khive_perf_returned: Result<&'static Location<'static>, Error> = {
+        let _ = ();
+        Ok(Location::caller())
+    };
+    __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
+    __khive_perf_returned
+}
