@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use khive_perf::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -106,6 +107,7 @@ impl Composer {
     /// # Errors
     ///
     /// A definition file is missing, cannot be parsed, or uses an unknown placeholder.
+    #[khive_perf::measure(group = "composition", err)]
     pub async fn compose(&self, pairing: Pairing) -> Result<Arc<Composition>> {
         if self.inject == Inject::Blocking {
             self.library.check_all()?; // looks for edits, on the async worker thread
@@ -114,8 +116,11 @@ impl Composer {
             return Ok(found);
         }
         let library = Arc::clone(&self.library);
-        let made =
-            tokio::task::spawn_blocking(move || library.compose(pairing).map(Arc::new)).await??;
+        let context = Context::current();
+        let made = tokio::task::spawn_blocking(move || {
+            context.scope(|| library.compose(pairing).map(Arc::new))
+        })
+        .await??;
         self.cache.insert(made.pairing.clone(), Arc::clone(&made));
         Ok(made)
     }
@@ -179,12 +184,14 @@ impl Library {
         merge(pairing, &role, &domain)
     }
 
+    #[khive_perf::measure(group = "composition", err)]
     fn load_role(&self, name: &str) -> Result<Role> {
         let role: Role = self.parse("roles", name)?;
         self.check_name("roles", name, &role.name)?;
         Ok(role)
     }
 
+    #[khive_perf::measure(group = "composition", err)]
     fn load_domain(&self, name: &str) -> Result<Domain> {
         let domain: Domain = self.parse("domains", name)?;
         self.check_name("domains", name, &domain.name)?;
@@ -253,6 +260,7 @@ fn list(directory: &Path) -> Result<Vec<String>> {
 }
 
 /// Joins a role and a domain: steps refined by the domain, constraints added, weights multiplied.
+#[khive_perf::measure(group = "composition", err)]
 fn merge(pairing: Pairing, role: &Role, domain: &Domain) -> Result<Composition> {
     let mut weights = BTreeMap::new();
     for (term, weight) in role.weights.iter().chain(&domain.weights) {
@@ -272,6 +280,7 @@ fn merge(pairing: Pairing, role: &Role, domain: &Domain) -> Result<Composition> 
 }
 
 /// Writes the instructions; fails with the name of a placeholder that it does not know.
+#[khive_perf::measure(group = "composition")]
 fn render(role: &Role, domain: &Domain) -> std::result::Result<String, String> {
     let fill = |text: &str| interpolate(text, domain);
     let mut prompt = String::with_capacity(4096);

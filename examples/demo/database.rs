@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use khive_perf::Context;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
@@ -120,9 +121,10 @@ impl Pool {
             .await
             .map_err(|_| Error::busy("the database is shutting down; try again"))?;
         let mut loan = self.lend();
+        let context = Context::current();
         tokio::task::spawn_blocking(move || {
             let answer = match &mut loan.connection {
-                Some(connection) => job(connection),
+                Some(connection) => context.scope(|| job(connection)),
                 None => Err(Error::busy("no database connection is left; try again")),
             };
             drop(loan); // before the permit, so that whoever gets it finds the connection

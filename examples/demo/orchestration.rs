@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use khive_perf::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -113,6 +114,7 @@ impl Orchestrator {
     }
 
     /// Lets the agents work on the task and stores what came of it, success or failure.
+    #[khive_perf::measure(group = "orchestration", err)]
     pub(crate) async fn orchestrate(&self, request: Request) -> Result<Stored> {
         let _permit = self.orchestrations.try_acquire().map_err(|_| {
             Error::busy("too many orchestrations are running; try again in a second")
@@ -141,6 +143,7 @@ impl Orchestrator {
     }
 
     /// Runs the agents, each as a task of its own; the first failure cancels the others.
+    #[khive_perf::measure(group = "orchestration", err)]
     async fn run_agents(
         &self,
         brief: &Arc<Brief>,
@@ -150,14 +153,15 @@ impl Orchestrator {
         for assignment in assignments {
             let orchestrator = self.clone();
             let brief = Arc::clone(brief);
-            tasks.spawn(async move {
+            let task = async move {
                 let _permit = orchestrator
                     .agents
                     .acquire()
                     .await
                     .map_err(|_| Error::busy("the service is shutting down; try again"))?;
                 orchestrator.run_agent(&brief, assignment).await
-            });
+            };
+            tasks.spawn(task.in_current_context());
         }
         let mut reports = Vec::with_capacity(tasks.len());
         while let Some(joined) = tasks.join_next().await {
@@ -168,6 +172,7 @@ impl Orchestrator {
     }
 
     /// One agent: composes its instructions, scores them against the task, and notes what it found.
+    #[khive_perf::measure(group = "orchestration", err)]
     async fn run_agent(&self, brief: &Brief, assignment: Assignment) -> Result<Report> {
         let Assignment { agent, pairing } = assignment;
         let composition = self.composer.compose(pairing).await?;
@@ -229,6 +234,7 @@ impl Outcome {
 }
 
 /// Checks a request and gives each agent a role and a domain: roles in turn, then domains.
+#[khive_perf::measure(group = "orchestration", err)]
 fn plan(request: &Request, library: &Library) -> Result<Vec<Assignment>> {
     if !(1..=AGENTS_MAX).contains(&request.agents) {
         return Err(Error::invalid(format!(
@@ -270,6 +276,7 @@ fn chosen<'a>(kind: &str, asked: &'a [String], known: &'a [String]) -> Result<&'
 }
 
 /// Fuses the rankings of all agents: a line counts more the higher and the oftener it was ranked.
+#[khive_perf::measure(group = "orchestration")]
 fn aggregate(reports: &[Report]) -> Vec<Agreed> {
     let mut agreed: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for report in reports {

@@ -35,6 +35,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 ///
 /// The service cannot start, or did not end in an orderly way.
 pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
+    let table = args.table;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("demo")
@@ -51,6 +52,9 @@ pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
         Ok::<_, Box<dyn StdError>>(())
     })?;
     runtime.shutdown_background(); // a read of standard input may be pending
+    if table {
+        writeln!(out, "{}", khive_perf::report::text(&khive_perf::snapshot()))?;
+    }
     Ok(())
 }
 

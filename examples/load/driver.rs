@@ -41,11 +41,11 @@ pub struct Plan {
     pub seed: u64,
 
     /// Sessions created before the load.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 24)]
     pub sessions: u64, // 1..
 
     /// Entries that each of these sessions has from the start.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 1500)]
     pub transcript_len: usize,
 }
 
@@ -101,8 +101,8 @@ impl Default for Plan {
             seconds: 5.0,
             connections: 16,
             seed: 1,
-            sessions: 40,
-            transcript_len: 600,
+            sessions: 24,
+            transcript_len: 1500,
         }
     }
 }
