@@ -1,1 +1,6 @@
-//! Programs, one per question; see README.md for the index.
+//! What the example programs share: the demo service and its load driver; README.md is the index.
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod demo;
+pub mod load;

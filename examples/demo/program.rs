@@ -1,0 +1,81 @@
+//! The demo service as a program: serves until it is told to stop, and reports what it measured.
+
+use std::error::Error as StdError;
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use crate::demo::config::Config;
+use crate::demo::service::Service;
+
+/// Command line of the demo service.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    /// Print what was measured as a table before ending.
+    #[arg(long)]
+    table: bool,
+
+    /// End when standard input is closed, as a child should when its parent has gone.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+/// How long requests under way may take when the service ends.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM, ctrl-c or, if asked for, the end of standard input.
+///
+/// The first line on `out` is `listening on http://ADDRESS`.
+///
+/// # Errors
+///
+/// The service cannot start, or did not end in an orderly way.
+pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
+    let table = args.table;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("demo")
+        .build()?;
+    runtime.block_on(async {
+        let service = Service::start(args.config).await?;
+        writeln!(out, "listening on http://{}", service.addr())?;
+        out.flush()?;
+        tokio::select! {
+            told = signal() => told?,
+            closed = stdin_closed(), if args.until_stdin_closes => closed?,
+        }
+        service.stop(DRAIN_DEADLINE).await?;
+        Ok::<_, Box<dyn StdError>>(())
+    })?;
+    runtime.shutdown_background(); // a read of standard input may be pending
+    if table {
+        writeln!(out, "{}", khive_perf::report::text(&khive_perf::snapshot()))?;
+    }
+    Ok(())
+}
+
+/// Waits for ctrl-c or, on Unix, SIGTERM.
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+async fn stdin_closed() -> std::io::Result<()> {
+    let mut stdin = tokio::io::stdin();
+    let mut ignored = [0; 64];
+    while stdin.read(&mut ignored).await? != 0 {}
+    Ok(())
+}
