@@ -181,6 +181,8 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/clock/",
     "khive-perf/src/context.rs",
     "tests/global/memory.rs",
+    "benches/hot_path.rs",
+    "benches/ruler.rs",
     "khive-perf/src/recorder/",
     "khive-perf/src/registry/",
     "khive-perf/src/span/",
