@@ -108,6 +108,7 @@ impl Recording {
             ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
             ("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "true"),
+            ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"),
             (
                 "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
                 "cumulative",
