@@ -196,7 +196,7 @@ impl fmt::Display for Error {
                 path.display(),
             ),
             Kind::Storage { path, doing } => {
-                write!(f, "{doing} in the database {}", path.display())
+                write!(f, "{doing} the database {} failed", path.display())
             }
             Kind::NoRun { path, wanted } => write!(
                 f,

@@ -1,5 +1,6 @@
 //! What a source sent, as plain values that know neither OTLP nor SQL.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::ExpHistogram;
@@ -30,6 +31,8 @@ pub struct MetricPoints {
     pub scope_name: String,
     /// Version of the instrumentation scope.
     pub scope_version: String,
+    /// Attributes of the instrumentation scope.
+    pub scope_attributes: Attributes,
     /// Name of the metric.
     pub name: String,
     /// Unit, in UCUM.
@@ -174,5 +177,13 @@ impl Value {
                 | (Self::Histogram(_), Kind::Histogram)
                 | (Self::ExpHistogram(_), Kind::ExpHistogram)
         )
+    }
+}
+
+/// A value as text: strings without quotes, anything else as JSON.
+pub(crate) fn text(value: &serde_json::Value) -> Cow<'_, str> {
+    match value {
+        serde_json::Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
 }

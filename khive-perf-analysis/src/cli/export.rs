@@ -140,6 +140,7 @@ fn series_json(series: &SeriesTotal) -> Value {
         "resource": series.resource,
         "scope_name": series.scope_name,
         "scope_version": series.scope_version,
+        "scope_attributes": series.scope_attributes,
         "metric": series.metric,
         "unit": series.unit,
         "kind": series.kind.as_str(),

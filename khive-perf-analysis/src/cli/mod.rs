@@ -15,19 +15,13 @@ use khive_perf_analysis::store::Store;
 /// Anything that ends a command with exit code 2.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A comparison found a regression.
-const EXIT_REGRESSED: u8 = 1;
 /// The command could not do what it was asked.
 const EXIT_ERROR: u8 = 2;
-/// A comparison could not know.
-const EXIT_INCONCLUSIVE: u8 = 3;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for check: nothing got slower
-  1  check: something got slower
+  0  done
   2  an error, said on standard error
-  3  check: inconclusive
 run passes on the exit code of its command, and exits 2 where nothing could be measured.";
 
 /// Receives OTLP, keeps runs, and tells with stated confidence what got slower.

@@ -33,6 +33,8 @@ impl Serve {
 
     async fn serve(&self, store: Store) -> Result<ExitCode, Failure> {
         let stop = interrupted()?;
+        // What a killed receiver left open; a run whose points go on is opened again by them.
+        store.complete_served()?;
         let config = Config {
             grpc: self.grpc,
             http: self.http,

@@ -47,7 +47,7 @@ pub(crate) enum Shape {
 /// What a field is, as far as memory goes.
 enum Field {
     Message(Shape),
-    /// Packed varints, each of which decodes to eight bytes.
+    /// Packed varints: the counts of buckets.
     Varints,
     /// Anything else takes at most eight bytes more than on the wire, or a `String` in a list.
     Other,
@@ -58,6 +58,9 @@ const DEPTH_MAX: u32 = 100;
 
 /// A `Vec` that grew by doubling may be twice as long as what it holds.
 const GROWTH: usize = 2;
+
+/// A bucket count as it is decoded, and its entry in a map of buckets.
+const BUCKET: usize = 8 * GROWTH + 24;
 
 /// One node of the map that keeps the attributes of a point.
 const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<serde_json::Value>()) + 16;
@@ -107,7 +110,7 @@ fn walk(mut bytes: &[u8], shape: Shape, depth: u32) -> Result<usize, Malformed> 
         let more = match (payload, shape.field(number)) {
             (Payload::Bytes(inner), Field::Message(child)) => walk(inner, child, depth)?,
             (Payload::Bytes(inner), Field::Varints) => {
-                inner.iter().filter(|&&byte| byte < 0x80).count() * 8 * GROWTH
+                inner.iter().filter(|&&byte| byte < 0x80).count() * BUCKET
             }
             (Payload::Bytes(inner), Field::Other) => inner.len() + size_of::<String>(),
             (Payload::Number, _) => 8 * GROWTH,
@@ -238,4 +241,72 @@ fn take_bytes<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malform
     let (taken, rest) = bytes.split_at_checked(length).ok_or(Malformed)?;
     *bytes = rest;
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    fn nested(tag: u8, inner: &[u8]) -> Vec<u8> {
+        let mut outer = vec![tag];
+        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+        outer.extend_from_slice(inner);
+        outer
+    }
+
+    #[test]
+    fn empty_messages_cost_what_they_will_take() {
+        const METRICS: usize = 1_000;
+        let wire = nested(0x0a, &nested(0x12, &[0x12, 0].repeat(METRICS)));
+        let decoded = ExportMetricsServiceRequest::decode(&*wire).expect("a request");
+        let metrics = &decoded.resource_metrics[0].scope_metrics[0].metrics;
+        let taken = metrics.capacity() * size_of::<metrics::Metric>();
+        assert!(metrics.len() == METRICS && taken > 100 * wire.len() / 2);
+        let cost = protobuf(&wire).expect("well formed");
+        assert!(cost >= taken, "{cost} is less than {taken}");
+        assert_eq!(records(&wire), Ok(METRICS as u64));
+    }
+
+    #[test]
+    fn packed_counts_cost_what_each_takes() {
+        let buckets = nested(0x42, &nested(0x12, &[1; 100]));
+        let data = nested(0x52, &nested(0x0a, &buckets));
+        let wire = |metric: &[u8]| nested(0x0a, &nested(0x12, &nested(0x12, metric)));
+        let cost = protobuf(&wire(&data)).expect("well formed");
+        let without = protobuf(&wire(&nested(0x52, &nested(0x0a, &nested(0x42, &[])))));
+        assert!(cost - without.expect("well formed") >= 100 * BUCKET);
+    }
+
+    #[test]
+    fn groups_and_cut_fields_are_malformed() {
+        // A group, a length beyond the end, a varint without end, a field number of 33 bits.
+        for wire in [
+            &[0x0b, 0x0c][..],
+            &[0x0a, 5, 0],
+            &[0x08, 0xff],
+            &[0xfa, 0xff, 0xff, 0xff, 0xff, 1, 0],
+        ] {
+            assert_eq!(protobuf(wire), Err(Malformed), "{wire:02x?}");
+            assert_eq!(records(wire), Err(Malformed), "{wire:02x?}");
+        }
+        assert_eq!(
+            protobuf(&[]),
+            protobuf(&[0x0a, 0]).map(|cost| cost - 2 * Shape::ResourceMetrics.size())
+        );
+    }
+
+    proptest::proptest! {
+        /// What prost accepts is counted, so that nothing can be decoded that was not.
+        #[test]
+        fn what_decodes_is_never_malformed_and_nothing_panics(
+            wire in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+        ) {
+            let decodes = ExportMetricsServiceRequest::decode(&*wire).is_ok();
+            let has_groups = wire.iter().any(|byte| matches!(byte & 7, 3 | 4));
+            proptest::prop_assert!(!decodes || has_groups || protobuf(&wire).is_ok());
+            let _ = json(&wire);
+        }
+    }
 }

@@ -36,6 +36,13 @@ pub(crate) struct Rejected {
     more_reasons: bool,
 }
 
+/// The instrumentation scope of some metrics.
+struct Scope {
+    name: String,
+    version: String,
+    attributes: Attributes,
+}
+
 /// The points of a request that can be kept, and what was rejected.
 pub(crate) fn batch(request: ExportMetricsServiceRequest) -> (Batch, Rejected) {
     let mut rejected = Rejected::default();
@@ -47,13 +54,13 @@ pub(crate) fn batch(request: ExportMetricsServiceRequest) -> (Batch, Rejected) {
         };
         for scope_metrics in from.scope_metrics {
             let scope = scope_metrics.scope.unwrap_or_default();
+            let scope = Scope {
+                name: scope.name,
+                version: scope.version,
+                attributes: attributes(scope.attributes),
+            };
             for metric in scope_metrics.metrics {
-                to.metrics.extend(points_of(
-                    metric,
-                    &scope.name,
-                    &scope.version,
-                    &mut rejected,
-                ));
+                to.metrics.extend(points_of(metric, &scope, &mut rejected));
             }
         }
         batch.resources.push(to);
@@ -97,47 +104,24 @@ impl Rejected {
     }
 }
 
-fn points_of(
-    metric: otlp::Metric,
-    scope_name: &str,
-    scope_version: &str,
-    rejected: &mut Rejected,
-) -> Option<MetricPoints> {
+fn points_of(metric: otlp::Metric, scope: &Scope, rejected: &mut Rejected) -> Option<MetricPoints> {
     let name = metric.name;
+    let shown = brief(&name);
     let Some(data) = metric.data else {
         rejected.add(
             1,
-            format!("metric `{name}` has no data of a kind that OTLP 1 defines"),
+            format!("metric `{shown}` has no data of a kind that OTLP 1 defines"),
         );
         return None;
     };
-    let (count, kind, temporality) = match &data {
-        Data::Gauge(data) => (
-            data.data_points.len(),
-            Kind::Gauge,
-            Some(Temporality::Instant),
-        ),
-        Data::Sum(data) => (
-            data.data_points.len(),
-            Kind::Sum,
-            covered(data.aggregation_temporality),
-        ),
-        Data::Histogram(data) => (
-            data.data_points.len(),
-            Kind::Histogram,
-            covered(data.aggregation_temporality),
-        ),
-        Data::ExponentialHistogram(data) => (
-            data.data_points.len(),
-            Kind::ExpHistogram,
-            covered(data.aggregation_temporality),
-        ),
-        Data::Summary(data) => {
-            let what =
-                format!("metric `{name}` is a summary, which cannot be added up; send a histogram");
-            rejected.add(data.data_points.len() as u64, what);
+    let Some((kind, temporality, count)) = outline(&data) else {
+        let Data::Summary(summary) = data else {
             return None;
-        }
+        };
+        let what =
+            format!("metric `{shown}` is a summary, which cannot be added up; send a histogram");
+        rejected.add(summary.data_points.len() as u64, what);
+        return None;
     };
     if name.is_empty() {
         rejected.add(count as u64, "a metric has no name");
@@ -146,7 +130,7 @@ fn points_of(
     let Some(temporality) = temporality else {
         rejected.add(
             count as u64,
-            format!("metric `{name}` has no aggregation temporality"),
+            format!("metric `{shown}` has no aggregation temporality"),
         );
         return None;
     };
@@ -154,7 +138,7 @@ fn points_of(
     let mut points = Vec::with_capacity(count);
     let mut keep = |point: Result<Option<Point>, String>| match point {
         Ok(point) => points.extend(point),
-        Err(reason) => rejected.add(1, format!("metric `{name}`: {reason}")),
+        Err(reason) => rejected.add(1, format!("metric `{shown}`: {reason}")),
     };
     match data {
         Data::Gauge(data) => data.data_points.into_iter().map(number).for_each(&mut keep),
@@ -173,8 +157,9 @@ fn points_of(
         Data::Summary(_) => {}
     }
     Some(MetricPoints {
-        scope_name: scope_name.to_owned(),
-        scope_version: scope_version.to_owned(),
+        scope_name: scope.name.clone(),
+        scope_version: scope.version.clone(),
+        scope_attributes: scope.attributes.clone(),
         name,
         unit: metric.unit,
         kind,
@@ -182,6 +167,42 @@ fn points_of(
         monotonic,
         points,
     })
+}
+
+/// What the points are, what they cover, and how many they are; `None` for summaries.
+fn outline(data: &Data) -> Option<(Kind, Option<Temporality>, usize)> {
+    match data {
+        Data::Gauge(data) => Some((
+            Kind::Gauge,
+            Some(Temporality::Instant),
+            data.data_points.len(),
+        )),
+        Data::Sum(data) => Some((
+            Kind::Sum,
+            covered(data.aggregation_temporality),
+            data.data_points.len(),
+        )),
+        Data::Histogram(data) => Some((
+            Kind::Histogram,
+            covered(data.aggregation_temporality),
+            data.data_points.len(),
+        )),
+        Data::ExponentialHistogram(data) => Some((
+            Kind::ExpHistogram,
+            covered(data.aggregation_temporality),
+            data.data_points.len(),
+        )),
+        Data::Summary(_) => None,
+    }
+}
+
+/// Enough of a name to find it by: answers must not grow with what they answer.
+fn brief(name: &str) -> String {
+    const CHARS_MAX: usize = 100;
+    match name.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}..", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 fn covered(temporality: i32) -> Option<Temporality> {

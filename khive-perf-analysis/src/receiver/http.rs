@@ -76,7 +76,7 @@ fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
         Ok(Encoding::Json)
     } else {
         Err(Refusal::wrong_type(format!(
-            "the Content-Type `{essence}` is not supported; {expected}"
+            "the Content-Type `{essence:.100}` is not supported; {expected}"
         )))
     }
 }

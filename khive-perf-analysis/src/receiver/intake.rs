@@ -60,7 +60,7 @@ pub(crate) struct Intake {
     target: Target,
     limits: Limits,
     budget: Budget,
-    workers: Semaphore,
+    workers: Arc<Semaphore>,
     counts: Counts,
 }
 
@@ -93,7 +93,7 @@ impl Intake {
             target,
             limits,
             budget: Budget::new(limits.in_flight_bytes_max),
-            workers: Semaphore::new(WORKERS),
+            workers: Arc::new(Semaphore::new(WORKERS)),
             counts: Counts::default(),
         }
     }
@@ -189,13 +189,14 @@ impl Intake {
         body: Bytes,
         mut held: Held,
     ) -> Result<Accepted, Refusal> {
-        let _worker = self
-            .workers
-            .acquire()
+        let worker = Arc::clone(&self.workers)
+            .acquire_owned()
             .await
             .map_err(|_| Refusal::busy("the receiver is shutting down"))?;
         let intake = Arc::clone(&self);
         tokio::task::spawn_blocking(move || {
+            // Held here, as the work goes on where the client hangs up.
+            let _worker = worker;
             let body = if gzip {
                 intake.unpack(&body, &mut held)?.into()
             } else {
@@ -203,7 +204,7 @@ impl Intake {
             };
             match signal {
                 Signal::Metrics => intake.metrics(encoding, &body, &mut held),
-                Signal::Traces | Signal::Logs => discard(signal, encoding, &body),
+                Signal::Traces | Signal::Logs => intake.discard(signal, encoding, &body, &mut held),
             }
         })
         .await
@@ -241,14 +242,7 @@ impl Intake {
             Encoding::Protobuf => cost::protobuf(body).map_err(|_| not_protobuf(""))?,
             Encoding::Json => cost::json(body),
         };
-        if cost > self.limits.decoded_bytes_max {
-            return Err(Refusal::too_large(format!(
-                "the request would take about {cost} bytes once decoded and the limit is {} bytes; \
-                 send fewer points at a time",
-                self.limits.decoded_bytes_max
-            )));
-        }
-        held.grow(cost)?;
+        self.afford(cost, held)?;
         let request = match encoding {
             Encoding::Protobuf => ExportMetricsServiceRequest::decode(body)
                 .map_err(|error| not_protobuf(&error.to_string()))?,
@@ -270,6 +264,49 @@ impl Intake {
         })
     }
 
+    /// Takes from the budget what decoding will cost, where a single request may cost so much.
+    fn afford(&self, cost: usize, held: &mut Held) -> Result<(), Refusal> {
+        if cost > self.limits.decoded_bytes_max {
+            return Err(Refusal::too_large(format!(
+                "the request would take about {cost} bytes once decoded and the limit is {} bytes; \
+                 send fewer points at a time",
+                self.limits.decoded_bytes_max
+            )));
+        }
+        held.grow(cost)
+    }
+
+    /// Spans and logs are counted and not kept, and the answer says so.
+    fn discard(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        body: &[u8],
+        held: &mut Held,
+    ) -> Result<Accepted, Refusal> {
+        let rejected = match encoding {
+            Encoding::Protobuf => cost::records(body).map_err(|_| not_protobuf(""))?,
+            Encoding::Json => {
+                self.afford(cost::json(body), held)?;
+                serde_json::from_slice::<AnySignal>(body)
+                    .map_err(not_json)?
+                    .records()
+            }
+        };
+        if rejected == 0 {
+            return Ok(Accepted::default());
+        }
+        let what = if signal == Signal::Traces {
+            "spans"
+        } else {
+            "log records"
+        };
+        Ok(Accepted {
+            rejected,
+            message: format!("khive-perf keeps metrics; {what} were not stored"),
+        })
+    }
+
     fn count(&self, appended: &crate::store::Appended, rejected: &Rejected) {
         let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
         add(&self.counts.requests, 1);
@@ -277,29 +314,6 @@ impl Intake {
         add(&self.counts.repeated, appended.repeated);
         add(&self.counts.rejected, rejected.points());
     }
-}
-
-/// Spans and logs are counted and not kept, and the answer says so.
-fn discard(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Accepted, Refusal> {
-    let rejected = match encoding {
-        Encoding::Protobuf => cost::records(body).map_err(|_| not_protobuf(""))?,
-        Encoding::Json => {
-            let request: AnySignal = serde_json::from_slice(body).map_err(not_json)?;
-            request.records()
-        }
-    };
-    if rejected == 0 {
-        return Ok(Accepted::default());
-    }
-    let what = if signal == Signal::Traces {
-        "spans"
-    } else {
-        "log records"
-    };
-    Ok(Accepted {
-        rejected,
-        message: format!("khive-perf keeps metrics; {what} were not stored"),
-    })
 }
 
 fn not_protobuf(why: &str) -> Refusal {

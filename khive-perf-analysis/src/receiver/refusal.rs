@@ -98,7 +98,7 @@ impl Refusal {
     pub(crate) fn wrong_encoding(encoding: &str) -> Self {
         Self::new(
             Kind::WrongEncoding,
-            format!("the compression `{encoding}` is not supported; use gzip, or none"),
+            format!("the compression `{encoding:.50}` is not supported; use gzip, or none"),
         )
     }
 
@@ -112,14 +112,14 @@ impl Refusal {
     pub(crate) fn no_such_path(path: &str) -> Self {
         Self::new(
             Kind::NoSuchPath,
-            format!("there is nothing at {path}; OTLP/HTTP metrics go to /v1/metrics"),
+            format!("there is nothing at {path:.200}; OTLP/HTTP metrics go to /v1/metrics"),
         )
     }
 
     pub(crate) fn no_such_rpc(path: &str) -> Self {
         Self::new(
             Kind::NoSuchPath,
-            format!("{path} is not implemented; this receiver has the OTLP Export services"),
+            format!("{path:.200} is not implemented; this receiver has the OTLP Export services"),
         )
     }
 

@@ -30,12 +30,15 @@ pub fn execute(store: &Store, name: &str, command: &[String]) -> Result<Finished
         .build()
         .map_err(|error| Error::io("starting a runtime", error))?;
     let status = runtime.block_on(async {
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .envs(recording.env())
-            .stdin(Stdio::inherit())
-            .spawn()?;
-        wait(child).await
+            .stdin(Stdio::inherit());
+        for name in Recording::ENV_REMOVED {
+            command.env_remove(name);
+        }
+        wait(command.spawn()?).await
     });
     match status {
         Ok(status) => recording.finish(exit_code(status)),

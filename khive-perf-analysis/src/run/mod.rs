@@ -100,6 +100,13 @@ impl Recording {
         format!("http://{}", self.http)
     }
 
+    /// Environment variables to take from the program: on loopback compression only costs, and the SDKs do
+    /// not agree on a word for none.
+    pub const ENV_REMOVED: [&str; 2] = [
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    ];
+
     /// Environment variables that make an OpenTelemetry SDK send its metrics here, and often.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let endpoint = self.grpc_endpoint();

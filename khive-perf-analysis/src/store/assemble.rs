@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::model::{CallsiteKey, CallsiteRun, ExpHistogram, Run};
-use crate::points::{Attributes, BoundedHistogram, ExpPoint, Value};
-use crate::store::{RunInfo, SeriesTotal};
+use crate::points::{self, Attributes, BoundedHistogram, ExpPoint, Value};
+use crate::store::{RunInfo, SeriesTotal, UNKNOWN_SERVICE};
 
 /// Prefix of every metric that describes a measured function.
 const FUNCTION: &str = "khive.perf.function.";
@@ -105,8 +105,10 @@ fn function_key(series: &SeriesTotal) -> Option<CallsiteKey> {
 }
 
 fn service(resource: &Attributes) -> String {
-    let name = resource.get("service.name").and_then(Json::as_str);
-    name.unwrap_or("unknown_service").to_owned()
+    resource.get("service.name").map_or_else(
+        || UNKNOWN_SERVICE.to_owned(),
+        |name| points::text(name).into_owned(),
+    )
 }
 
 /// `name{a=1,b=x}`, fields sorted; the bare name where there are none.
@@ -114,10 +116,7 @@ fn with_fields(name: &str, attributes: &Attributes, is_field: impl Fn(&str) -> b
     let fields: Vec<String> = attributes
         .iter()
         .filter(|(key, _)| is_field(key))
-        .map(|(key, value)| match value {
-            Json::String(text) => format!("{key}={text}"),
-            other => format!("{key}={other}"),
-        })
+        .map(|(key, value)| format!("{key}={}", points::text(value)))
         .collect();
     if fields.is_empty() {
         name.to_owned()

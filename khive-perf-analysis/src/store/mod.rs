@@ -2,7 +2,6 @@
 
 mod assemble;
 mod blob;
-mod row;
 mod sqlite;
 mod total;
 
@@ -16,6 +15,9 @@ use crate::store::sqlite::Sqlite;
 
 /// Series one run may have; points of further series are rejected and counted.
 pub const SERIES_MAX_PER_RUN: u64 = 100_000;
+
+/// Name of a service that does not say its own.
+pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// The runs of one database file; clones share it.
 #[derive(Clone)]
@@ -111,6 +113,8 @@ pub struct SeriesTotal {
     pub scope_name: String,
     /// Version of the instrumentation scope.
     pub scope_version: String,
+    /// Attributes of the instrumentation scope.
+    pub scope_attributes: Attributes,
     /// Name of the metric.
     pub metric: String,
     /// Unit, as sent.
@@ -230,7 +234,7 @@ impl Store {
     /// Where there is no such run, or the database cannot be read.
     pub fn load(&self, id: i64) -> Result<Run, Error> {
         let (info, series) = {
-            let mut sqlite = self.sqlite();
+            let sqlite = self.sqlite();
             (sqlite.run(id)?, sqlite.series(id)?)
         };
         Ok(assemble::run(&info, &series))
@@ -242,7 +246,7 @@ impl Store {
     ///
     /// Where there is no such run, or the database cannot be read.
     pub fn series(&self, id: i64) -> Result<Vec<SeriesTotal>, Error> {
-        let mut sqlite = self.sqlite();
+        let sqlite = self.sqlite();
         sqlite.run(id)?;
         sqlite.series(id)
     }

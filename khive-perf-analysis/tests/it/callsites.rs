@@ -27,17 +27,19 @@ fn seconds(pairs: &[(&str, &str)], value: f64) -> NumberDataPoint {
     point
 }
 
+fn attributes(line: &'static str, outcome: &'static str) -> [(&'static str, &'static str); 4] {
+    [
+        ("code.function.name", "app::work"),
+        ("code.line.number", line),
+        ("khive.perf.group", "cache"),
+        ("khive.perf.outcome", outcome),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_of_a_function_meets_in_one_callsite() {
-    let at = |line, outcome| {
-        vec![
-            ("code.function.name", "app::work"),
-            ("code.line.number", line),
-            ("khive.perf.group", "cache"),
-            ("khive.perf.outcome", outcome),
-        ]
-    };
-    let call = |line, outcome, value| sum_point(&at(line, outcome), START, START + 1, value);
+    let call =
+        |line, outcome, value| sum_point(&attributes(line, outcome), START, START + 1, value);
     let outcomes = vec![
         call("7", "ok", 5),
         call("7", "error", 1),
@@ -47,11 +49,11 @@ async fn every_metric_of_a_function_meets_in_one_callsite() {
         call("9", "ok", 10),
     ];
     let durations = vec![
-        exp_point(&at("7", "ok"), 5, -100, &[5], 0.5),
-        exp_point(&at("9", "ok"), 4, -49, &[10], 1.0),
-        exp_point(&at("7", "error"), 5, 40, &[1], 99.0),
+        exp_point(&attributes("7", "ok"), 5, -100, &[5], 0.5),
+        exp_point(&attributes("9", "ok"), 4, -49, &[10], 1.0),
+        exp_point(&attributes("7", "error"), 5, 40, &[1], 99.0),
     ];
-    let own = &at("7", "ok")[..3];
+    let own = &attributes("7", "ok")[..3];
     let run = load(vec![
         metric(
             "khive.perf.function.calls",

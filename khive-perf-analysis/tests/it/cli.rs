@@ -57,19 +57,7 @@ async fn what_was_served_is_listed_and_exported_exactly() {
     terminate(&serving);
     assert_eq!(serving.child.wait().expect("it ends").code(), Some(0));
 
-    let (code, listed, said) = khive_perf(&db, &["runs"]);
-    assert_eq!((code, said.as_str()), (0, ""));
-    let mut lines = listed.lines();
-    assert_eq!(
-        lines.next(),
-        Some("id  name  status    started (UTC)        seconds  series  command")
-    );
-    assert_eq!(
-        lines.next(),
-        Some("1   shop  complete  2026-11-23 06:00:00  1.0      2")
-    );
-    assert_eq!(lines.next(), None);
-
+    check_listing(&db);
     let (code, exported, said) = khive_perf(&db, &["export", "sh*", "--format", "json"]);
     assert_eq!((code, said.as_str()), (0, ""));
     let json: serde_json::Value = serde_json::from_str(&exported).expect("JSON");
@@ -104,6 +92,21 @@ async fn what_was_served_is_listed_and_exported_exactly() {
 
     let (code, text, _) = khive_perf(&db, &["export", "shop"]);
     assert!(code == 0 && text.contains("app::work"), "{text}");
+}
+
+fn check_listing(db: &Path) {
+    let (code, listed, said) = khive_perf(db, &["runs"]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    let mut lines = listed.lines();
+    assert_eq!(
+        lines.next(),
+        Some("id  name  status    started (UTC)        seconds  series  command")
+    );
+    assert_eq!(
+        lines.next(),
+        Some("1   shop  complete  2026-11-23 06:00:00  1.0      2")
+    );
+    assert_eq!(lines.next(), None);
 }
 
 #[cfg(unix)]

@@ -69,7 +69,7 @@ async fn random_and_damaged_requests_are_answered_and_the_receiver_serves_on() {
         ..Config::with_cases(1)
     });
     let mut statuses = std::collections::BTreeMap::new();
-    for _ in 0..600 {
+    for _ in 0..Config::default().cases * 2 {
         let (which, edits, cut, random) = strategy.new_tree(&mut runner).expect("a case").current();
         let (content_type, encoding, body) = match which {
             0 => (PROTOBUF, "identity", damage(&protobuf, &edits, cut)),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use khive_perf_analysis::receiver::Limits;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, Summary, metric as data};
+use opentelemetry_proto::tonic::metrics::v1::{
+    ExponentialHistogramDataPoint, Metric, NumberDataPoint, Summary, metric as data,
+};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -204,9 +206,7 @@ async fn a_body_that_does_not_come_is_given_up() {
     check_refused(&served, &answer, 408, 4, "did not arrive within 50ms").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn points_that_cannot_be_true_are_rejected_and_the_others_kept() {
-    let served = Served::start().await;
+fn one_good_of_four() -> Vec<NumberDataPoint> {
     let good = sum_point(&[("code.function.name", "app::work")], START, START + 1, 3);
     let mut late = good.clone();
     late.start_time_unix_nano = START + 2;
@@ -216,14 +216,28 @@ async fn points_that_cannot_be_true_are_rejected_and_the_others_kept() {
         time_unix_nano: START,
         ..NumberDataPoint::default()
     };
+    vec![good, late, timeless, empty]
+}
+
+fn six_untrue() -> Vec<ExponentialHistogramDataPoint> {
     let mut not_a_sum = exp_point(&[], 5, 0, &[1, 2], 3.0);
     not_a_sum.count = 4;
     let mut negative = exp_point(&[], 5, 0, &[1], 1.0);
-    negative.negative = negative.positive.clone();
-    let mut summed_to_nothing = exp_point(&[], 5, 0, &[1], f64::NAN);
-    summed_to_nothing.time_unix_nano += 1;
-    let one_bucket_short = histogram_point(&[1.0, 2.0], &[1, 2], 3.0);
-    let unordered = histogram_point(&[2.0, 1.0], &[1, 1, 1], 3.0);
+    negative.negative.clone_from(&negative.positive);
+    negative.count = 1;
+    vec![
+        not_a_sum,
+        negative,
+        exp_point(&[], 5, 0, &[1], f64::NAN),
+        exp_point(&[], 21, 0, &[1], 1.0),
+        exp_point(&[], 5, i32::MAX, &[1, 1], 1.0),
+        exp_point(&[], 5, 0, &[u64::MAX / 2 + 1], 1.0),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_cannot_be_true_are_rejected_and_the_others_kept() {
+    let served = Served::start().await;
     let summary = data::Data::Summary(Summary {
         data_points: vec![Default::default(); 2],
     });
@@ -231,27 +245,16 @@ async fn points_that_cannot_be_true_are_rejected_and_the_others_kept() {
         metric(
             "khive.perf.function.calls",
             "{call}",
-            sum(CUMULATIVE, vec![good, late, timeless, empty]),
+            sum(CUMULATIVE, one_good_of_four()),
         ),
-        metric(
-            "exp",
-            "s",
-            exp_histogram(
-                CUMULATIVE,
-                vec![
-                    not_a_sum,
-                    negative,
-                    summed_to_nothing,
-                    exp_point(&[], 21, 0, &[1], 1.0),
-                    exp_point(&[], 5, i32::MAX, &[1, 1], 1.0),
-                    exp_point(&[], 5, 0, &[u64::MAX / 2 + 1], 1.0),
-                ],
-            ),
-        ),
+        metric("exp", "s", exp_histogram(CUMULATIVE, six_untrue())),
         metric(
             "explicit",
             "s",
-            histogram(vec![one_bucket_short, unordered]),
+            histogram(vec![
+                histogram_point(&[1.0, 2.0], &[1, 2], 3.0),
+                histogram_point(&[2.0, 1.0], &[1, 1, 1], 3.0),
+            ]),
         ),
         metric("summary", "s", summary),
         metric(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use khive_perf_analysis::store::Store;
+use khive_perf_analysis::store::{NewRun, Store};
 use rusqlite::Connection;
 
 use crate::support::db_in;
@@ -55,4 +55,38 @@ fn the_documented_schema_is_the_schema() {
         }
     }
     assert_eq!(documented, found);
+}
+
+#[test]
+fn an_empty_file_is_migrated_and_a_database_opened_again_keeps_its_runs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = db_in(&dir);
+    std::fs::write(&db, b"").expect("an empty file");
+    let run = NewRun {
+        name: "kept".to_owned(),
+        ..NewRun::default()
+    };
+    Store::open(&db)
+        .expect("a new database")
+        .create_run(&run)
+        .expect("a run");
+    let connection = Connection::open(&db).expect("a database");
+    let pragma = |name: &str| {
+        let read =
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0));
+        let number =
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        number.map_or_else(|_| read.expect("a word"), |number| number.to_string())
+    };
+    assert_eq!(pragma("application_id"), 0x6b68_7066.to_string());
+    assert_eq!(pragma("user_version"), "1");
+    assert_eq!(pragma("journal_mode"), "wal");
+    let runs = Store::open(&db)
+        .expect("the database")
+        .runs()
+        .expect("runs");
+    assert_eq!(
+        runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(),
+        ["kept"]
+    );
 }

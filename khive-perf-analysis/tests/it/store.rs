@@ -6,7 +6,7 @@ use khive_perf_analysis::model::{CallsiteKey, ExpHistogram};
 use khive_perf_analysis::points::{
     Attributes, Batch, ExpPoint, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value,
 };
-use khive_perf_analysis::store::{NewRun, Status, Store, Target};
+use khive_perf_analysis::store::{NewRun, SERIES_MAX_PER_RUN, Status, Store, Target};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -46,6 +46,7 @@ fn metric(name: &str, kind: Kind, temporality: Temporality, points: Vec<Point>) 
     MetricPoints {
         scope_name: "khive-perf".to_owned(),
         scope_version: "0.1.0".to_owned(),
+        scope_attributes: Attributes::new(),
         name: name.to_owned(),
         unit: "s".to_owned(),
         kind,
@@ -228,6 +229,35 @@ fn a_batch_that_fails_leaves_nothing_behind() {
     );
 }
 
+#[test]
+fn series_beyond_the_limit_are_rejected_and_the_others_kept() {
+    let (dir, store) = new_store();
+    let run = new_run(&store, "r");
+    let first = batch("1", vec![calls(Temporality::Cumulative, &[(0, 1, 10)])]);
+    store.append(Target::Run(run), &first).expect("stored");
+    drop(store);
+    let other = Connection::open(db_in(&dir)).expect("the database");
+    other
+        .execute(
+            "WITH RECURSIVE counter (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM counter WHERE n < ?1)
+             INSERT INTO series
+             SELECT NULL, resource_id, scope_name, scope_version, scope_attributes, 'metric.' || n,
+                    unit, kind, temporality, monotonic, attributes
+             FROM series, counter",
+            [SERIES_MAX_PER_RUN - 1],
+        )
+        .expect("series");
+    let store = Store::open(db_in(&dir)).expect("the database");
+    let [mut last, mut beyond] = [(); 2].map(|()| calls(Temporality::Cumulative, &[(0, 2, 20)]));
+    "last".clone_into(&mut last.name);
+    "beyond".clone_into(&mut beyond.name);
+    let known = calls(Temporality::Cumulative, &[(0, 2, 20)]);
+    let appended = store.append(Target::Run(run), &batch("1", vec![last, beyond, known]));
+    let appended = appended.expect("stored");
+    assert_eq!((appended.stored, appended.rejected), (2, 1));
+    assert_eq!(stored_calls(&store, run), 20);
+}
+
 // === files ===
 
 /// The message with which `path` is refused; the file must stay as it is.
@@ -335,7 +365,7 @@ fn a_file_in_a_missing_directory_is_named() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let error = Store::open(dir.path().join("no/such/dir.sqlite")).expect_err("no directory");
     assert!(
-        error.to_string().contains("opening in the database"),
+        error.to_string().contains("opening the database"),
         "{error}"
     );
     assert!(
@@ -426,7 +456,7 @@ proptest! {
         prop_assert_eq!(ab.zero_count + ab.buckets.values().sum::<u64>(), ab.count);
         if a.count > 0 && b.count > 0 {
             prop_assert_eq!(ab.scale, a.scale.min(b.scale));
-            prop_assert_eq!(ab.sum, a.sum + b.sum);
+            prop_assert_eq!(ab.sum.to_bits(), (a.sum + b.sum).to_bits());
         }
     }
 

@@ -28,13 +28,17 @@ CREATE TABLE series (
     resource_id INTEGER NOT NULL REFERENCES resource (id) ON DELETE CASCADE,
     scope_name TEXT NOT NULL,
     scope_version TEXT NOT NULL,
+    scope_attributes TEXT NOT NULL,
     metric TEXT NOT NULL,
     unit TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('gauge', 'sum', 'histogram', 'exponential_histogram')),
     temporality TEXT NOT NULL CHECK (temporality IN ('instant', 'delta', 'cumulative')),
     monotonic INTEGER NOT NULL CHECK (monotonic IN (0, 1)),
     attributes TEXT NOT NULL,
-    UNIQUE (resource_id, metric, attributes, scope_name, scope_version, unit, kind, temporality, monotonic)
+    UNIQUE (
+        resource_id, metric, attributes, scope_name, scope_version, scope_attributes,
+        unit, kind, temporality, monotonic
+    )
 ) STRICT;
 
 CREATE TABLE point (
