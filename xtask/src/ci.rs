@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::run;
-use crate::tidy;
+use crate::{licences, run, tidy};
 
 /// One cargo invocation of the check.
 struct Step {
@@ -56,7 +55,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Runs every step, then tidy, and names the steps that failed.
+/// Runs every step, then what needs no cargo of its own, and names the steps that failed.
 pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     crate::no_arguments("ci", arguments)?;
     let mut failed = Vec::new();
@@ -78,8 +77,12 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !tidy::check(root)? {
         failed.push("tidy");
     }
+    run::say("== licences");
+    if !licences::check(root)? {
+        failed.push("licences");
+    }
     if failed.is_empty() {
-        run::say(&format!("ci: {} steps ok", STEPS.len() + 1));
+        run::say(&format!("ci: {} steps ok", STEPS.len() + 2));
         Ok(ExitCode::SUCCESS)
     } else {
         run::complain(&format!("ci: failed: {}", failed.join(", ")));

@@ -4,6 +4,7 @@
 
 mod ci;
 mod interop;
+mod licences;
 mod run;
 mod tidy;
 
@@ -24,7 +25,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
-        does: "format, clippy, documentation, features and tidy; the first failure does not hide the others",
+        does: "format, clippy, documentation, features, tidy and licences; a failure does not hide the next",
         needs: "a C compiler (SQLite is built from source), rustfmt and clippy",
         run: ci::command,
     },
@@ -33,6 +34,12 @@ const COMMANDS: &[Command] = &[
         does: "layers, module docs, orphan files, unsafe code, links, changelog and file sizes",
         needs: "nothing",
         run: tidy::command,
+    },
+    Command {
+        name: "licences",
+        does: "every dependency is under a licence that deny.toml allows",
+        needs: "nothing",
+        run: licences::command,
     },
     Command {
         name: "interop",
@@ -86,7 +93,7 @@ fn help() -> String {
 
 fn describe(command: &Command) -> String {
     format!(
-        "  {:<8} {}\n           needs {}\n",
+        "  {:<9} {}\n            needs {}\n",
         command.name, command.does, command.needs
     )
 }
