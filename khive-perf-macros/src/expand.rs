@@ -105,7 +105,7 @@ fn call(measured: &Measured) -> TokenStream {
         );
     };
     let output = erase_impl_trait(measured.output());
-    let body = block(measured);
+    let body = block(measured, &mention_params(measured));
     let returned = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
         // No closure: it would stand between the body and the caller it asks for.
         quote_spanned!(Span::mixed_site()=> let __khive_perf_returned: #output = #body;)
@@ -136,7 +136,7 @@ fn once(output: &TokenStream, body: &TokenStream) -> TokenStream {
 
 /// An `async fn`: its statements become the future that is measured.
 fn async_fn(measured: &Measured) -> TokenStream {
-    let future = async_block(measured);
+    let future = async_block(measured, &mention_params(measured));
     let measure = measure_future(measured, &future);
     let awaited = if measured.never_returns() {
         quote_spanned!(Span::mixed_site()=> match #measure.await {})
@@ -155,13 +155,14 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     sig.output = syn::parse_quote_spanned! {Span::mixed_site()=>
         -> impl ::core::future::Future<Output = #output>
     };
-    let future = async_block(measured);
+    let keep = rebind_params(&mut sig);
+    let future = async_block(measured, &keep);
     function(measured, &sig, &measure_future(measured, &future))
 }
 
-fn async_block(measured: &Measured) -> TokenStream {
+fn async_block(measured: &Measured, keep: &TokenStream) -> TokenStream {
     let edge = return_edge(measured);
-    let body = block(measured);
+    let body = block(measured, keep);
     quote_spanned! {Span::mixed_site()=>
         async move {
             #edge
@@ -192,7 +193,7 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
             quote_spanned!(Span::mixed_site()=> -> #output)
         }
     };
-    let future = once(&annotation, &block(measured));
+    let future = once(&annotation, &block(measured, &mention_params(measured)));
     let measure = measure_future(measured, &future);
     let held = match holder {
         Holder::None => measure,
@@ -245,7 +246,7 @@ fn callsite(measured: &Measured) -> TokenStream {
         Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
     };
     // With the span of the user's token, `line!` gives the line of the name and not that of the attribute.
-    let line = quote_spanned!(measured.function.sig.ident.span()=> line!());
+    let line = quote_spanned!(measured.function.sig.ident.span()=> ::core::line!());
     quote_spanned! {Span::mixed_site()=>
         static __KHIVE_PERF_CALLSITE: #callsite = #callsite::new(#spec {
             name: #name,
@@ -255,7 +256,7 @@ fn callsite(measured: &Measured) -> TokenStream {
                 || #path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::#line,
+            line: #line,
             kind: #kind::#variant,
         });
     }
@@ -360,14 +361,13 @@ fn verdict(measured: &Measured, success: &Success) -> TokenStream {
 }
 
 /// The user's block as the body of a closure or future that owns the arguments.
-fn block(measured: &Measured) -> TokenStream {
+fn block(measured: &Measured, keep: &TokenStream) -> TokenStream {
     let Body {
         group,
         items,
         statements,
         ..
     } = &measured.body;
-    let keep = mention_params(measured);
     in_braces_of(group, quote!(#items #keep #statements)).to_token_stream()
 }
 
@@ -425,7 +425,44 @@ fn mention_params(measured: &Measured) -> TokenStream {
     }
     let body = &measured.body.statements;
     // An argument without use is left alone, so that the compiler still warns about it.
-    let used = |name: &Ident| shape::counts_as_used(body, name);
-    let mentions = bindings.0.iter().rev().filter(|name| used(name));
-    quote_spanned!(Span::mixed_site()=> let _ = (#(&#mentions,)*);)
+    let mentions: Vec<_> = bindings
+        .0
+        .iter()
+        .rev()
+        .filter(|name| shape::counts_as_used(body, name))
+        .collect();
+    let underscores = mentions
+        .iter()
+        .any(|name| name.to_string().starts_with('_'));
+    let allow = underscores
+        .then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::used_underscore_binding)]));
+    quote_spanned!(Span::mixed_site()=> #allow let _ = (#(&#mentions,)*);)
+}
+
+/// Binds the arguments anew inside the future, which is what the compiler does with those of an `async fn`:
+/// so they are dropped when those would be, and unused ones are still warned about.
+fn rebind_params(sig: &mut Signature) -> TokenStream {
+    let mut keep = TokenStream::new();
+    for input in &mut sig.inputs {
+        keep.extend(match input {
+            FnArg::Receiver(receiver) => {
+                let this = receiver.self_token;
+                quote_spanned!(Span::mixed_site()=> let _ = (&#this,);)
+            }
+            FnArg::Typed(typed) => {
+                let Pat::Ident(pat) = &mut *typed.pat else { continue };
+                let inside = pat.clone();
+                pat.mutability = None;
+                quote_spanned! {Span::mixed_site()=>
+                    #[allow(clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
+                    let #inside = #pat;
+                }
+            }
+        });
+    }
+    if keep.is_empty() {
+        quote_spanned!(Span::mixed_site()=> let _ = ();)
+    } else {
+        keep
+    }
 }

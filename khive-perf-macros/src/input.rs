@@ -5,7 +5,9 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Error, Ident, LitStr, Result, Signature, Token, Type, Visibility, token};
+use syn::{
+    Attribute, Error, Ident, LitStr, Result, Signature, Token, Type, Visibility, braced, token,
+};
 
 /// What the attribute stands on.
 pub(crate) enum Item {
@@ -110,7 +112,7 @@ fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
     }
     let sig = input.parse()?;
     let body = if input.peek(token::Brace) {
-        Some(Body::new(input.parse()?))
+        Some(Body::new(braces(input)?))
     } else {
         input.parse::<Token![;]>()?;
         None
@@ -121,6 +123,15 @@ fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
         sig,
         body,
     })
+}
+
+/// A braced group; one that a macro passed on as `$body:block` comes in an invisible group of its own.
+fn braces(input: ParseStream<'_>) -> Result<Group> {
+    let content;
+    let braces = braced!(content in input);
+    let mut group = Group::new(Delimiter::Brace, content.parse()?);
+    group.set_span(braces.span.join());
+    Ok(group)
 }
 
 impl Body {
@@ -165,7 +176,7 @@ fn leading_items(input: ParseStream<'_>) -> Result<()> {
 
 fn block(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Block> {
     let head = head(input)?;
-    let group: Group = input.parse()?;
+    let group = braces(input)?;
     let members = members.parse2(group.stream())?;
     Ok(Block {
         attrs,

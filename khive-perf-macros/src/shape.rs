@@ -154,9 +154,6 @@ pub(crate) fn leaves_async_alone(attr: &Attribute) -> bool {
 
 /// Whether `fn -> impl Future` can say all that the `async fn` says, and drops its arguments at the same moment.
 fn can_be_flat(function: &Function) -> bool {
-    let Some(body) = &function.body else {
-        return false;
-    };
     let Signature { inputs, output, .. } = &function.sig;
     let names_its_output = match output {
         syn::ReturnType::Default => true,
@@ -167,16 +164,10 @@ fn can_be_flat(function: &Function) -> bool {
     names_its_output
         && inputs.iter().all(|input| match input {
             FnArg::Receiver(receiver) => receiver.attrs.is_empty(),
-            FnArg::Typed(typed) => match &*typed.pat {
-                // An unused argument stays where the compiler can warn about it.
-                Pat::Ident(pat) => {
-                    let name = pat.ident.to_string();
-                    let plain =
-                        typed.attrs.is_empty() && pat.by_ref.is_none() && pat.subpat.is_none();
-                    plain && (name.starts_with('_') || mentions(&body.statements, &name))
-                }
-                _ => false,
-            },
+            FnArg::Typed(typed) => {
+                let name = matches!(&*typed.pat, Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none());
+                name && typed.attrs.is_empty()
+            }
         })
 }
 

@@ -1,9 +1,17 @@
-//! Black-box tests that can share a process.
+//! Black-box tests that can share a process: one module per feature, data in, expectation out.
 
 mod accounting;
 mod capturing;
 mod fields;
 mod futures;
+mod measure;
+mod measure_arguments;
+mod measure_blocks;
+mod measure_calls;
+mod measure_equivalence;
+mod measure_futures;
+mod measure_lints;
+mod measure_sizes;
 mod reports;
 mod snapshots;
 mod threads;

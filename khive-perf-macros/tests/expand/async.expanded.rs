@@ -23,7 +23,18 @@ fn fetch(
                 return __khive_perf_returned;
             }
             {
-                let _ = (&url, &client);
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let client = client;
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let url = url;
                 let response = client.get(url).await?;
                 Ok(Box::new(response))
             }

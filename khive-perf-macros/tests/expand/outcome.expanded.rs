@@ -44,7 +44,12 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
                 return __khive_perf_returned;
             }
             {
-                let _ = (&question,);
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let question = question;
                 question.answer().await
             }
         },
