@@ -333,5 +333,4 @@ fn interpolate(text: &str, domain: &Domain) -> std::result::Result<String, Strin
 }
 
 #[cfg(test)]
-#[path = "composition_tests.rs"]
 mod tests;
