@@ -19,13 +19,13 @@ fn steps(ms: &[u64]) -> Snapshot {
 #[test]
 fn the_process_snapshot_is_cumulative_and_since_gives_the_part_in_between() {
     #[measure]
-    fn counted() {}
-    counted();
+    fn called_in_between() {}
+    called_in_between();
     let first = khive_perf::snapshot();
-    counted();
-    counted();
+    called_in_between();
+    called_in_between();
     let second = khive_perf::snapshot();
-    let calls = |snapshot: &Snapshot| snapshot.callsite("counted").unwrap().calls();
+    let calls = |snapshot: &Snapshot| snapshot.callsite("called_in_between").unwrap().calls();
     assert_eq!((calls(&first), calls(&second)), (1, 3));
     let delta = second.since(&first);
     assert_eq!(calls(&delta), 2);
@@ -34,7 +34,7 @@ fn the_process_snapshot_is_cumulative_and_since_gives_the_part_in_between() {
     assert!(
         khive_perf::snapshot()
             .since(&second)
-            .callsite("counted")
+            .callsite("called_in_between")
             .is_none()
     );
 }
