@@ -12,7 +12,7 @@ use crate::cli::{Failure, Format, Formatted, output, runs};
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Name of the runs, or a glob.
+    /// Name of the runs, a glob, or the id of one (`#7`).
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]

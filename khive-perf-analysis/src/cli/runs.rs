@@ -10,7 +10,7 @@ use crate::cli::{Failure, Format, Formatted, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
-    /// Only runs with this name, or which match it as a glob.
+    /// Only runs with this name, which match it as a glob, or with this id (`#7`).
     #[arg(value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]

@@ -31,6 +31,7 @@ pub(crate) fn router(intake: Arc<Intake>) -> Router {
 }
 
 async fn answer(State(intake): State<Arc<Intake>>, request: Request<Body>) -> Response {
+    let _active = intake.active();
     match export(&intake, request).await {
         Ok(accepted) => success(accepted),
         Err(refusal) => intake.refused(refusal).into_grpc(),

@@ -21,6 +21,7 @@ pub(crate) fn router(intake: Arc<Intake>) -> Router {
 }
 
 async fn answer(State(intake): State<Arc<Intake>>, request: Request<Body>) -> Response {
+    let _active = intake.active();
     let asked = encoding_of(request.headers());
     // A request that does not say how it is written is answered in what a person can read.
     let answered = asked.as_ref().copied().unwrap_or(Encoding::Json);

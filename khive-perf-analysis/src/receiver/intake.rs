@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use prost::Message;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::receiver::budget::{Budget, Held};
 use crate::receiver::decode::{self, Rejected};
@@ -62,7 +62,12 @@ pub(crate) struct Intake {
     budget: Budget,
     workers: Arc<Semaphore>,
     counts: Counts,
+    /// Number of requests between their head and their answer.
+    active: watch::Sender<usize>,
 }
+
+/// A request between its head and its answer.
+pub(crate) struct Active<'a>(&'a watch::Sender<usize>);
 
 #[derive(Default)]
 struct Counts {
@@ -84,6 +89,14 @@ impl Encoding {
     }
 }
 
+// === impl Active ===
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|active| *active -= 1);
+    }
+}
+
 // === impl Intake ===
 
 impl Intake {
@@ -95,6 +108,7 @@ impl Intake {
             budget: Budget::new(limits.in_flight_bytes_max),
             workers: Arc::new(Semaphore::new(WORKERS)),
             counts: Counts::default(),
+            active: watch::Sender::new(0),
         }
     }
 
@@ -104,6 +118,27 @@ impl Intake {
 
     pub(crate) fn hold(&self) -> Held {
         self.budget.hold()
+    }
+
+    /// Says that a request is being handled, until it is dropped.
+    pub(crate) fn active(&self) -> Active<'_> {
+        self.active.send_modify(|active| *active += 1);
+        Active(&self.active)
+    }
+
+    /// Waits until no request is being handled.
+    pub(crate) async fn idle(&self) {
+        // It fails where the sender is gone, which we hold.
+        let _ = self
+            .active
+            .subscribe()
+            .wait_for(|active| *active == 0)
+            .await;
+    }
+
+    /// Whether no request is being handled.
+    pub(crate) fn is_idle(&self) -> bool {
+        *self.active.borrow() == 0
     }
 
     pub(crate) fn received(&self) -> Received {

@@ -30,6 +30,9 @@ pub const DEFAULT_HTTP_PORT: u16 = 4318;
 /// How long a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a shutdown leaves the last answers to reach the network.
+const FLUSH: Duration = Duration::from_millis(200);
+
 /// Calls that one gRPC connection may have open.
 const STREAMS_MAX: u32 = 128;
 
@@ -186,14 +189,34 @@ impl Receiver {
     /// Where a listener had failed.
     pub async fn shutdown(mut self) -> Result<Received, Error> {
         self.stop.send_replace(true);
-        let deadline = tokio::time::Instant::now() + DRAIN;
-        let mut failure = None;
-        for mut server in std::mem::take(&mut self.servers) {
-            match tokio::time::timeout_at(deadline, &mut server).await {
-                Ok(Ok(Err(error))) => failure = Some(error),
-                Ok(Ok(Ok(())) | Err(_)) => {}
-                Err(_) => server.abort(),
+        let mut servers = std::mem::take(&mut self.servers);
+        // A server ends with its last connection, and a client may keep one open for ever; so what is
+        // waited for is the end of the requests.
+        let requests_end = async {
+            loop {
+                self.intake.0.idle().await;
+                tokio::time::sleep(FLUSH).await;
+                // What stood in a socket when we began may have come through meanwhile.
+                if self.intake.0.is_idle() {
+                    break;
+                }
             }
+        };
+        let mut failure = None;
+        let servers_end = async {
+            for server in &mut servers {
+                if let Ok(Err(error)) = server.await {
+                    failure = Some(error);
+                }
+            }
+        };
+        tokio::select! {
+            () = servers_end => {}
+            // Elapsed or not, nothing more is waited for.
+            _ = tokio::time::timeout(DRAIN, requests_end) => {}
+        }
+        for server in &servers {
+            server.abort();
         }
         failure.map_or_else(|| Ok(self.intake.0.received()), Err)
     }

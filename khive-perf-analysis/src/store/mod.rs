@@ -218,7 +218,8 @@ impl Store {
         self.sqlite().runs(None)
     }
 
-    /// Runs whose name is `pattern`, or which match it as a glob (`*`, `?`, `[a-z]`), oldest first.
+    /// Runs whose name is `pattern`, or matches it as a glob (`*`, `?`, `[a-z]`), or the one whose id it is
+    /// (`#7`); oldest first.
     ///
     /// # Errors
     ///

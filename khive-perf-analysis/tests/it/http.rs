@@ -426,3 +426,30 @@ async fn a_shutdown_finishes_the_request_in_flight() {
     );
     drop(dir);
 }
+
+/// Clients keep connections for the next export; the receiver's ten seconds are for requests only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_does_not_wait_for_connections_without_a_request() {
+    let Served { receiver, .. } = Served::start().await;
+    let fresh = TcpStream::connect(receiver.http_addr())
+        .await
+        .expect("listening");
+    let mut half = TcpStream::connect(receiver.http_addr())
+        .await
+        .expect("listening");
+    half.write_all(b"POST /v1/metr")
+        .await
+        .expect("a connection");
+    let grpc = TcpStream::connect(receiver.grpc_addr())
+        .await
+        .expect("listening");
+    let shutdown = tokio::time::timeout(Duration::from_secs(8), receiver.shutdown()).await;
+    assert_eq!(
+        shutdown
+            .expect("an end in time")
+            .expect("a clean end")
+            .requests,
+        0
+    );
+    drop((fresh, half, grpc));
+}

@@ -174,6 +174,8 @@ fn each_served_instance_is_a_run_named_after_its_service() {
         (ended.status, ended.ended_unix_ns),
         (Status::Complete, Some(START + SECOND))
     );
+    let second = store.runs_named("#2").expect("runs");
+    assert_eq!(second.iter().map(|run| run.id).collect::<Vec<_>>(), [2]);
     assert!(store.runs_named("hop").expect("runs").is_empty());
 }
 

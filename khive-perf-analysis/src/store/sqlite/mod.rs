@@ -116,7 +116,10 @@ impl Sqlite {
     }
 
     pub(crate) fn runs(&self, pattern: Option<&str>) -> Result<Vec<RunInfo>, Error> {
-        self.select_runs("WHERE ?1 IS NULL OR name = ?1 OR name GLOB ?1", &pattern)
+        self.select_runs(
+            "WHERE ?1 IS NULL OR name = ?1 OR name GLOB ?1 OR '#' || id = ?1",
+            &pattern,
+        )
     }
 
     pub(crate) fn run(&self, id: i64) -> Result<RunInfo, Error> {
