@@ -90,19 +90,33 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
     }
     let text = std::fs::read_to_string(&answer)
         .with_context(|| format!("cannot read `{}`", answer.display()))?;
-    read(&serde_json::from_str(&text).context("the source program's answer is no JSON")?)
+    read(serde_json::from_str(&text).context("the source program's answer is no JSON")?)
 }
 
-/// Reads `{"snapshot": .., "quantiles": [[callsite index, outcome, [p50, p95, p99]], ..]}`.
-fn read(answer: &Value) -> Result<Recorded> {
-    let recording = Recording::of_snapshot(&answer["snapshot"])?;
+/// Reads `{"snapshot": .., "has_custom_name": [..], "quantiles": [[callsite, outcome, [p50, p95, p99]], ..]}`.
+fn read(mut answer: Value) -> Result<Recorded> {
+    let mut snapshot = answer["snapshot"].take();
+    let named = answer["has_custom_name"]
+        .as_array()
+        .context("the answer has no `has_custom_name`")?;
+    let callsites = snapshot["callsites"]
+        .as_array_mut()
+        .context("the snapshot has no `callsites`")?;
+    if named.len() != callsites.len() {
+        bail!("{} callsites, but {} names", callsites.len(), named.len());
+    }
+    // The one fact about a series that its report leaves out.
+    for (callsite, named) in callsites.iter_mut().zip(named) {
+        callsite["has_custom_name"] = named.clone();
+    }
+    let recording = Recording::of_snapshot(&snapshot)?;
     let mut quantiles = Vec::new();
     for entry in answer["quantiles"]
         .as_array()
         .context("the answer has no `quantiles`")?
     {
         let index = usize::try_from(entry[0].as_u64().context("an index")?)?;
-        let callsite = &answer["snapshot"]["callsites"][index];
+        let callsite = &snapshot["callsites"][index];
         let key = Recording::key_of(callsite, entry[1].as_str().context("an outcome")?)?;
         let value = |at: usize| {
             entry[2][at]

@@ -338,7 +338,7 @@ fn key_of_callsite(callsite: &Value) -> Result<Key> {
     add("code.function.name", &callsite["function"]);
     add("code.file.path", &callsite["file"]);
     add("code.line.number", &callsite["line"]);
-    if callsite["name"] != callsite["function"] {
+    if callsite["has_custom_name"] == true {
         add("khive.perf.name", &callsite["name"]);
     }
     if !callsite["group"].is_null() {
