@@ -15,11 +15,6 @@ fn number() -> u8 {
     1
 }
 
-#[khive_perf::measure(err)]
-async fn number_async() -> u8 {
-    1
-}
-
 #[khive_perf::measure(ok_if = Option::is_some)]
 fn result() -> Result<(), ()> {
     Ok(())
