@@ -50,11 +50,11 @@ struct Argument {
 const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "name",
-        read: |_, input, options| text(input).map(|text| options.name = Some(text)),
+        read: |at, input, options| text(at, input).map(|text| options.name = Some(text)),
     },
     Argument {
         name: "group",
-        read: |_, input, options| text(input).map(|text| options.group = Some(text)),
+        read: |at, input, options| text(at, input).map(|text| options.group = Some(text)),
     },
     Argument {
         name: "err",
@@ -62,7 +62,7 @@ const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "ok_if",
-        read: |at, input, options| predicate(input).map(|ok| options.ok_if = Some((at, ok))),
+        read: |at, input, options| predicate(at, input).map(|ok| options.ok_if = Some((at, ok))),
     },
     Argument {
         name: "fields",
@@ -70,7 +70,7 @@ const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "crate",
-        read: |_, input, options| path(input).map(|path| options.krate = Some(path)),
+        read: |at, input, options| path(at, input).map(|path| options.krate = Some(path)),
     },
     Argument {
         name: "skip",
@@ -214,8 +214,8 @@ fn flag(at: Span, input: ParseStream<'_>) -> Result<Span> {
     Err(input.error("this argument is a flag and takes no value"))
 }
 
-fn text(input: ParseStream<'_>) -> Result<LitStr> {
-    equals(input)?;
+fn text(at: Span, input: ParseStream<'_>) -> Result<LitStr> {
+    equals(at, input)?;
     if !input.peek(LitStr) {
         return Err(input.error("expected a string literal: what a callsite is called must be known when it is compiled"));
     }
@@ -229,8 +229,8 @@ fn text(input: ParseStream<'_>) -> Result<LitStr> {
     Ok(text)
 }
 
-fn predicate(input: ParseStream<'_>) -> Result<Expr> {
-    equals(input)?;
+fn predicate(at: Span, input: ParseStream<'_>) -> Result<Expr> {
+    equals(at, input)?;
     let error = "expected a path such as `Option::is_some`, or a closure over a reference to the returned value";
     let start = input.span();
     match input.parse()? {
@@ -243,16 +243,21 @@ fn predicate(input: ParseStream<'_>) -> Result<Expr> {
     }
 }
 
-fn path(input: ParseStream<'_>) -> Result<Path> {
-    equals(input)?;
-    input.call(Path::parse_mod_style)
+fn path(at: Span, input: ParseStream<'_>) -> Result<Path> {
+    equals(at, input)?;
+    let error = |error: Error| {
+        let message = "expected the path of the crate, such as `crate = my_sdk::khive_perf`";
+        Error::new(error.span(), message)
+    };
+    input.call(Path::parse_mod_style).map_err(error)
 }
 
-fn equals(input: ParseStream<'_>) -> Result<Token![=]> {
+fn equals(at: Span, input: ParseStream<'_>) -> Result<()> {
     if input.peek(Token![=]) {
-        return input.parse();
+        return input.parse::<Token![=]>().map(drop);
     }
-    Err(input.error("expected `=` and a value"))
+    let at = if input.is_empty() { at } else { input.span() };
+    Err(Error::new(at, "expected `=` and a value after the name"))
 }
 
 fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
@@ -261,8 +266,12 @@ fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
     }
     let content;
     let parens = parenthesized!(content in input);
-    let fields = Punctuated::<Field, Token![,]>::parse_terminated_with(&content, field)?;
-    let fields: Vec<Field> = fields.into_iter().collect();
+    let fields = Punctuated::<Field, Token![,]>::parse_terminated_with(&content, field);
+    if fields.is_err() {
+        // What is left behind a mistake would be reported as a second one.
+        content.parse::<TokenStream>()?;
+    }
+    let fields: Vec<Field> = fields?.into_iter().collect();
     if fields.is_empty() {
         return Err(Error::new(
             parens.span.join(),
@@ -294,7 +303,7 @@ fn field(input: ParseStream<'_>) -> Result<Field> {
     }
     if input.peek(LitStr) {
         let key: LitStr = input.parse()?;
-        equals(input)?;
+        equals(key.span(), input)?;
         let capture = capture(input)?;
         return Ok(Field {
             key,
@@ -308,7 +317,7 @@ fn field(input: ParseStream<'_>) -> Result<Field> {
     let span = parts.first().map_or_else(Span::call_site, Ident::span);
     let key = LitStr::new(&words.join("."), span);
     if input.peek(Token![=]) {
-        equals(input)?;
+        equals(key.span(), input)?;
         let capture = capture(input)?;
         return Ok(Field {
             key,

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{FnArg, Ident, Pat, Signature, Type};
@@ -276,27 +277,25 @@ fn enter(measured: &Measured) -> TokenStream {
     }
     let enter = measured.paths.private("enter_with");
     let list = measured.fields.iter().map(|field| {
-        let Field {
-            key,
-            value,
-            capture,
-        } = field;
-        let value = field_value(measured, *capture, &quote!(&(#value)));
+        let Field { key, value, .. } = field;
+        let value = field_value(measured, field, value);
         quote_spanned!(Span::mixed_site()=> (#key, #value))
     });
     quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE, &[#(#list),*]))
 }
 
-fn field_value(measured: &Measured, capture: Capture, reference: &TokenStream) -> TokenStream {
-    let function = match capture {
+/// Takes a value by reference; what the compiler has to say about it points at the field.
+fn field_value(measured: &Measured, field: &Field, value: &impl ToTokens) -> TokenStream {
+    let at = Span::mixed_site().located_at(field.key.span());
+    let function = match field.capture {
         Capture::Value => {
-            let to_value = measured.paths.private("ToValue");
-            quote_spanned!(Span::mixed_site()=> #to_value::to_value)
+            let to_value = measured.paths.private_at("ToValue", at);
+            quote_spanned!(at=> #to_value::to_value)
         }
-        Capture::Display => measured.paths.private("display"),
-        Capture::Debug => measured.paths.private("debug"),
+        Capture::Display => measured.paths.private_at("display", at),
+        Capture::Debug => measured.paths.private_at("debug", at),
     };
-    quote_spanned!(Span::mixed_site()=> #function(#reference))
+    quote_spanned!(at=> #function(&(#value)))
 }
 
 /// The fields of a future.
@@ -312,15 +311,12 @@ struct Fields {
 /// Takes the fields of a future as owned values, because its arguments are about to move.
 fn fields(measured: &Measured) -> Fields {
     let mut fields = Fields::default();
-    for (
-        index,
-        Field {
+    for (index, field) in measured.fields.iter().enumerate() {
+        let Field {
             key,
             value,
             capture,
-        },
-    ) in measured.fields.iter().enumerate()
-    {
+        } = field;
         let slot = Ident::new(&format!("__khive_perf_field_{index}"), Span::mixed_site());
         let (taken, kept) = if *capture == Capture::Value {
             fields.import = quote_spanned! {Span::mixed_site()=>
@@ -328,13 +324,10 @@ fn fields(measured: &Measured) -> Fields {
                 use ::std::borrow::ToOwned as _;
             };
             let taken = quote_spanned!(Span::mixed_site()=> (#value).to_owned());
-            (taken, field_value(measured, *capture, &quote!(&#slot)))
+            (taken, field_value(measured, field, &slot))
         } else {
             // These make a text of their own.
-            (
-                field_value(measured, *capture, &quote!(&(#value))),
-                slot.to_token_stream(),
-            )
+            (field_value(measured, field, value), slot.to_token_stream())
         };
         fields
             .owned
@@ -351,7 +344,8 @@ fn verdict(measured: &Measured, success: &Success) -> TokenStream {
     match success {
         Success::ResultIsOk(at) => {
             let is_ok = measured.paths.private_at("is_ok", *at);
-            quote_spanned!(Span::mixed_site()=> #is_ok(&__khive_perf_returned))
+            let at = Span::mixed_site().located_at(*at);
+            quote_spanned!(at=> #is_ok(&__khive_perf_returned))
         }
         // `is_some_and` knows the type of the value before it looks at a closure.
         Success::Predicate(predicate) => quote_spanned! {Span::mixed_site()=>
@@ -380,9 +374,12 @@ fn return_edge(measured: &Measured) -> TokenStream {
         Type::Never(_) => quote_spanned!(Span::mixed_site()=> ::core::convert::Infallible),
         output => erase_impl_trait(output).into_token_stream(),
     };
+    // "Return type inferred here", the compiler may say, and then it shows the type.
+    let at = Span::mixed_site().located_at(output.span());
+    let back = quote_spanned!(at=> return __khive_perf_returned;);
     quote_spanned! {Span::mixed_site()=>
         if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<#output> {
-            return __khive_perf_returned;
+            #back
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Fully qualified paths into `khive_perf::__private`: the only names an expansion depends on.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
 
 /// Where `khive_perf::__private` is reached from the annotated code.
 #[derive(Clone, Default)]
@@ -20,12 +20,13 @@ impl Paths {
         self.private_at(item, Span::mixed_site())
     }
 
-    /// Like [`Paths::private`]; the compiler's complaints about the item point at `span`.
+    /// Like [`Paths::private`]; what the compiler has to say about it points at `span`.
     pub(crate) fn private_at(&self, item: &str, span: Span) -> TokenStream {
-        let item = proc_macro2::Ident::new(item, span);
+        let span = Span::mixed_site().located_at(span);
+        let item = Ident::new(item, span);
         match &self.krate {
-            Some(krate) => quote!(#krate::__private::#item),
-            None => quote_spanned!(Span::mixed_site()=> ::khive_perf::__private::#item),
+            Some(krate) => quote_spanned!(span=> #krate::__private::#item),
+            None => quote_spanned!(span=> ::khive_perf::__private::#item),
         }
     }
 }

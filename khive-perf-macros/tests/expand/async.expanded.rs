@@ -129,11 +129,11 @@ async fn order(id: u64, customer: String) {
             &[
                 (
                     "order",
-                    ::khive_perf::__private::ToValue::to_value(&__khive_perf_field_0),
+                    ::khive_perf::__private::ToValue::to_value(&(__khive_perf_field_0)),
                 ),
                 (
                     "customer",
-                    ::khive_perf::__private::ToValue::to_value(&__khive_perf_field_1),
+                    ::khive_perf::__private::ToValue::to_value(&(__khive_perf_field_1)),
                 ),
             ],
         )
