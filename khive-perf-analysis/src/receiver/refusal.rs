@@ -151,7 +151,6 @@ impl Refusal {
         }
     }
 
-
     fn http_status(&self) -> StatusCode {
         match self.kind {
             Kind::BadData => StatusCode::BAD_REQUEST,
