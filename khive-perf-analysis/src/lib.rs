@@ -8,11 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod detect;
 pub mod error;
 pub mod model;
 pub mod points;
 pub mod receiver;
+pub mod report;
 pub mod run;
+pub mod stats;
 pub mod store;
 
 pub use crate::error::Error;

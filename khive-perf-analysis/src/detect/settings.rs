@@ -1,0 +1,97 @@
+//! Every threshold of a comparison, as documented in `docs/detection.md`.
+
+/// Confidence of the reported intervals.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Share of false ones among the changes shown that is put up with (Benjamini-Hochberg).
+///
+/// Where nothing changed at all, it is the chance that a whole comparison shows anything.
+pub const FALSE_DISCOVERY_RATE: f64 = 0.01;
+
+/// Smaller relative changes are not worth a verdict, however sure.
+pub const MIN_EFFECT: f64 = 0.05;
+
+/// Smaller changes per call are not worth a verdict, in seconds: two clock reads cost about as much.
+pub const MIN_EFFECT_S: f64 = 20e-9;
+
+/// A callsite is unchanged only where its interval leaves no room for a change larger than this.
+pub const BLIND_ABOVE: f64 = 0.25;
+
+/// An unproven slowdown that looks at least this large makes the whole comparison inconclusive.
+pub const SUSPECT_ABOVE: f64 = 0.50;
+
+/// Above this a slowdown is critical; between it and [`SUSPECT_ABOVE`] moderate, below minor.
+pub const CRITICAL_ABOVE: f64 = 2.00;
+
+/// The median gets a vote where the mean varies this many times as much from run to run (as variances).
+pub const STALL_FACTOR: f64 = 4.0;
+
+/// Standard deviation of a logarithm that is assumed at least: run values are never more equal than 0.1 %.
+pub const NOISE_FLOOR: f64 = 1e-3;
+
+/// Values below a nanosecond count as one: no clock here tells them apart.
+pub const TIME_FLOOR_S: f64 = 1e-9;
+
+/// Fewer callsites than this cannot tell a drift of the machine from their own changes.
+pub const DRIFT_CALLSITES_MIN: usize = 8;
+
+/// A drift is removed where it is this many standard errors from none.
+pub const DRIFT_SIGNIFICANCE: f64 = 3.0;
+
+/// A drift is removed where at least this share of the callsites agrees with it.
+pub const DRIFT_AGREEMENT: f64 = 2.0 / 3.0;
+
+/// A larger common change is not called drift: another machine, another build profile, or everything slower.
+pub const DRIFT_MAX: f64 = 0.15;
+
+/// What a comparison takes as a change, and how sure it has to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Confidence of the intervals; `0.5..1`.
+    pub confidence: f64,
+    /// False discovery rate; `0..1`.
+    pub false_discovery_rate: f64,
+    /// Smallest relative change worth a verdict; 0.05 is 5 %.
+    pub min_effect: f64,
+    /// Smallest change per call worth a verdict, in seconds.
+    pub min_effect_s: f64,
+    /// Whether a drift common to all callsites is taken out.
+    pub remove_drift: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            confidence: CONFIDENCE,
+            false_discovery_rate: FALSE_DISCOVERY_RATE,
+            min_effect: MIN_EFFECT,
+            min_effect_s: MIN_EFFECT_S,
+            remove_drift: true,
+        }
+    }
+}
+
+impl Settings {
+    /// The settings with whatever makes no sense replaced by its default.
+    pub(crate) fn sane(&self) -> Self {
+        let default = Self::default();
+        let or = |value: f64, allowed: std::ops::Range<f64>, default: f64| {
+            if allowed.contains(&value) {
+                value
+            } else {
+                default
+            }
+        };
+        Self {
+            confidence: or(self.confidence, 0.5..1.0, default.confidence),
+            false_discovery_rate: or(
+                self.false_discovery_rate,
+                1e-12..1.0,
+                default.false_discovery_rate,
+            ),
+            min_effect: or(self.min_effect, 0.0..1e6, default.min_effect),
+            min_effect_s: or(self.min_effect_s, 0.0..1e6, default.min_effect_s),
+            remove_drift: self.remove_drift,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A comparison as a table of at most 120 columns, the worst callsite first.

@@ -1,0 +1,8 @@
+//! Arithmetic of the comparison: no clock, no IO, no state; every file names its method and its source.
+
+pub mod discovery;
+pub mod moderated;
+pub mod quantile;
+pub mod robust;
+pub mod special;
+pub mod student;
