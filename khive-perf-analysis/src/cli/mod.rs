@@ -1,5 +1,7 @@
 //! The command line: what there is, and what each exit code says.
 
+mod check;
+mod compare;
 mod export;
 mod output;
 mod run;
@@ -51,6 +53,10 @@ enum Command {
     Runs(runs::Runs),
     /// Print everything that runs recorded, exactly as it is stored.
     Export(export::Export),
+    /// Compare two sets of runs, callsite by callsite.
+    Compare(compare::Compare),
+    /// The same as compare, as a gate: exits 0, 1, 2 or 3.
+    Check(check::Check),
 }
 
 /// How an answer is written.
@@ -80,6 +86,12 @@ pub(crate) fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|store| command.execute(&store)),
         Command::Export(command) => Store::open_existing(&cli.db)
+            .map_err(Into::into)
+            .and_then(|store| command.execute(&store)),
+        Command::Compare(command) => Store::open_existing(&cli.db)
+            .map_err(Into::into)
+            .and_then(|store| command.execute(&store)),
+        Command::Check(command) => Store::open_existing(&cli.db)
             .map_err(Into::into)
             .and_then(|store| command.execute(&store)),
     };

@@ -21,7 +21,7 @@ pub use crate::detect::verdict::{Reason, Severity, Verdict};
 use std::collections::BTreeSet;
 
 use crate::detect::contrast::{Contrast, Samples};
-use crate::detect::settings::{STALL_FACTOR, SUSPECT_ABOVE};
+use crate::detect::settings::{FAILURES_RISE, STALL_FACTOR, SUSPECT_ABOVE};
 use crate::model::{CallsiteKey, Run};
 use crate::stats::discovery;
 
@@ -135,7 +135,7 @@ pub fn compare(base: &[Run], candidate: &[Run], settings: &Settings) -> Comparis
     let drift = remove_drift(&mut rows, &settings);
     let votes: Vec<Vote> = rows.iter().map(Row::vote).collect();
     let mut findings = conclude(rows, &votes, &settings);
-    findings.sort_by(|a, b| order(a, b));
+    findings.sort_by(order);
     Comparison {
         base: Side::of(base),
         candidate: Side::of(candidate),
@@ -355,6 +355,14 @@ impl Finding {
     /// The change of the measure that decided.
     pub fn change(&self) -> Option<Change> {
         self.measured(self.judged_on)?.change
+    }
+
+    /// Whether its share of failed calls rose by a percentage point or more, and by half or more.
+    ///
+    /// Said beside the verdict and never part of it: a failing call is not a slow one.
+    pub fn fails_more(&self) -> bool {
+        let (base, candidate) = (self.base_calls.error_rate, self.candidate_calls.error_rate);
+        self.base_calls.runs > 0 && candidate - base >= FAILURES_RISE && candidate >= 1.5 * base
     }
 
     /// Seconds of its own that the callsite takes more per run of the candidate than of the base.

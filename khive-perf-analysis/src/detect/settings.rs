@@ -44,6 +44,9 @@ pub const DRIFT_AGREEMENT: f64 = 2.0 / 3.0;
 /// A larger common change is not called drift: another machine, another build profile, or everything slower.
 pub const DRIFT_MAX: f64 = 0.15;
 
+/// A rise of the share of failed calls that is worth a remark.
+pub const FAILURES_RISE: f64 = 0.01;
+
 /// What a comparison takes as a change, and how sure it has to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {

@@ -150,14 +150,13 @@ pub(crate) fn judge(contrast: &Contrast, p: f64, settings: &Settings) -> Verdict
         });
     };
     let size = contrast.difference.abs();
-    if is_large(contrast, size, settings.min_effect, settings) {
-        if p <= settings.false_discovery_rate {
-            return if contrast.difference > 0.0 {
-                Verdict::Regressed
-            } else {
-                Verdict::Improved
-            };
-        }
+    let is_shown = p <= settings.false_discovery_rate;
+    if is_shown && is_large(contrast, size, settings.min_effect, settings) {
+        return if contrast.difference > 0.0 {
+            Verdict::Regressed
+        } else {
+            Verdict::Improved
+        };
     }
     if is_large(
         contrast,

@@ -27,7 +27,7 @@ pub fn quantile(histogram: &ExpHistogram, q: f64) -> Option<f64> {
     if rank <= below && histogram.zero_count > 0 {
         return Some(clip(0.0, histogram));
     }
-    let width = f64::from(-histogram.scale).exp2();
+    let width = (-f64::from(histogram.scale)).exp2();
     let mut log2 = 0.0;
     for (&index, &in_bucket) in &histogram.buckets {
         if in_bucket == 0 {
@@ -46,7 +46,7 @@ pub fn quantile(histogram: &ExpHistogram, q: f64) -> Option<f64> {
 
 /// Variance of the logarithm of a quantile from the width of the buckets alone: `(ln base)² / 12`.
 pub fn resolution_variance(scale: i32) -> f64 {
-    let ln_base = f64::from(-scale).exp2() * std::f64::consts::LN_2;
+    let ln_base = (-f64::from(scale)).exp2() * std::f64::consts::LN_2;
     ln_base * ln_base / 12.0
 }
 
@@ -81,7 +81,7 @@ mod tests {
         let values: Vec<f64> = (1..=1000).map(|i| 0.001 * 1.007f64.powi(i)).collect();
         for scale in [-1, 0, 3, 5, 10] {
             let histogram = of(scale, &values);
-            let width = f64::from(-scale).exp2().exp2();
+            let width = (-f64::from(scale)).exp2().exp2();
             for (q, rank) in [(0.01, 10), (0.5, 500), (0.9, 900), (0.99, 990)] {
                 let got = quantile(&histogram, q).unwrap();
                 let ratio = got / values[rank - 1];

@@ -1,0 +1,123 @@
+//! `khive-perf compare`: what changed between two sets of runs.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use khive_perf_analysis::detect::{self, Comparison, Settings};
+use khive_perf_analysis::model::Run;
+use khive_perf_analysis::report;
+use khive_perf_analysis::store::{Status, Store};
+
+use crate::cli::{Failure, output};
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) sides: Sides,
+}
+
+/// The two sides, and how their comparison is written.
+#[derive(Debug, Args)]
+pub(crate) struct Sides {
+    /// Runs to compare with: their name, or a glob.
+    #[arg(value_name = "BASE")]
+    base: String,
+    /// Runs to judge: their name, or a glob.
+    #[arg(value_name = "CANDIDATE")]
+    candidate: String,
+    /// Smallest change worth a verdict, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = detect::settings::MIN_EFFECT * 100.0, value_parser = percent)]
+    min_effect: f64,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a change.
+    Markdown,
+}
+
+impl Compare {
+    pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
+        self.sides.answer(store)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Sides {
+    /// Compares, and writes the answer.
+    pub(crate) fn answer(&self, store: &Store) -> Result<Comparison, Failure> {
+        let settings = Settings {
+            min_effect: self.min_effect / 100.0,
+            ..Settings::default()
+        };
+        let base = load(store, &self.base)?;
+        let candidate = load(store, &self.candidate)?;
+        if base
+            .iter()
+            .any(|run| candidate.iter().any(|other| run.id == other.id))
+        {
+            return Err(format!(
+                "`{}` and `{}` share runs; a run cannot stand on both sides",
+                self.base, self.candidate
+            )
+            .into());
+        }
+        let comparison = detect::compare(&base, &candidate, &settings);
+        output::answer(&match self.format {
+            ReportFormat::Text => report::text::comparison(&comparison),
+            ReportFormat::Json => report::json::comparison(&comparison),
+            ReportFormat::Markdown => report::markdown::comparison(&comparison),
+        })?;
+        Ok(comparison)
+    }
+}
+
+/// The runs of one side; those that did not end well are left out, and named.
+fn load(store: &Store, pattern: &str) -> Result<Vec<Run>, Failure> {
+    let found = store.runs_named(pattern)?;
+    if found.is_empty() {
+        let path = store.path().display();
+        return Err(format!(
+            "no run called `{pattern}` in {path}; `khive-perf runs --db {path}` lists them"
+        )
+        .into());
+    }
+    let mut runs = Vec::with_capacity(found.len());
+    for info in &found {
+        if info.status == Status::Complete {
+            runs.push(store.load(info.id)?);
+        } else {
+            output::say(&format!(
+                "run {} of `{}` is {} and left out",
+                info.id,
+                info.name,
+                info.status.as_str()
+            ));
+        }
+    }
+    if runs.is_empty() {
+        return Err(format!("no run of `{pattern}` is complete; record one anew").into());
+    }
+    Ok(runs)
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let value: f64 = text
+        .trim_end_matches('%')
+        .trim()
+        .parse()
+        .map_err(|_| "not a number")?;
+    if (0.0..=10_000.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err("must be between 0 and 10000".to_owned())
+    }
+}

@@ -1,0 +1,217 @@
+//! A comparison as JSON, for programs.
+//!
+//! ```json
+//! {
+//!   "format": 1,
+//!   "verdict": "regressed", "reason": null, "summary": "...",
+//!   "base": {"names": ["main"], "runs": 5}, "candidate": {"names": ["change"], "runs": 5},
+//!   "settings": {"confidence": 0.95, "false_discovery_rate": 0.01, "min_effect": 0.05, "min_effect_s": 2e-8},
+//!   "drift": {"kind": "none", "factor": null},
+//!   "origin": "checkout::price",
+//!   "callsites": [{
+//!     "service": "shop", "group": "checkout", "name": "checkout::price",
+//!     "verdict": "regressed", "reason": null, "more_runs": null, "severity": "moderate",
+//!     "judged_on": "mean", "adjusted_p": 0.0001,
+//!     "measures": [{"measure": "mean", "base_s": 0.001, "candidate_s": 0.002,
+//!                   "factor": 2.0, "low": 1.9, "high": 2.1}],
+//!     "calls": {"base": {"runs": 5, "per_run": 1000.0, "error_rate": 0.0}, "candidate": {}},
+//!     "notes": []
+//!   }]
+//! }
+//! ```
+//!
+//! Times are in seconds; `factor`, `low` and `high` are candidate by base, so 1.1 is 10 % slower. What is not
+//! known is `null`. `format` grows when a field changes its meaning or goes; new fields may come at any time.
+
+use serde::Serialize;
+
+use crate::detect::{self, Calls, Comparison, Drift, Finding, Measured, Reason, Verdict};
+use crate::report::words;
+
+/// Version of the shape above.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    verdict: &'static str,
+    reason: Option<String>,
+    summary: String,
+    base: Side<'a>,
+    candidate: Side<'a>,
+    settings: Settings,
+    drift: Common,
+    origin: Option<&'a str>,
+    callsites: Vec<Callsite<'a>>,
+}
+
+#[derive(Serialize)]
+struct Side<'a> {
+    names: &'a [String],
+    runs: usize,
+}
+
+#[derive(Serialize)]
+struct Settings {
+    confidence: f64,
+    false_discovery_rate: f64,
+    min_effect: f64,
+    min_effect_s: f64,
+}
+
+#[derive(Serialize)]
+struct Common {
+    kind: &'static str,
+    factor: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Callsite<'a> {
+    service: &'a str,
+    group: &'a str,
+    name: &'a str,
+    verdict: &'static str,
+    reason: Option<String>,
+    more_runs: Option<u32>,
+    severity: Option<&'static str>,
+    judged_on: &'static str,
+    adjusted_p: f64,
+    measures: Vec<Measure>,
+    calls: Both,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Measure {
+    measure: &'static str,
+    base_s: Option<f64>,
+    candidate_s: Option<f64>,
+    factor: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Both {
+    base: Called,
+    candidate: Called,
+}
+
+#[derive(Serialize)]
+struct Called {
+    runs: usize,
+    per_run: f64,
+    error_rate: f64,
+}
+
+/// The report, indented.
+pub fn comparison(comparison: &Comparison) -> String {
+    let report = Report::of(comparison);
+    // Only maps with other keys than text, and writers that fail, make this an error.
+    serde_json::to_string_pretty(&report).unwrap_or_default()
+}
+
+// === impl Report ===
+
+impl<'a> Report<'a> {
+    fn of(comparison: &'a Comparison) -> Self {
+        let verdict = comparison.verdict();
+        let settings = &comparison.settings;
+        Self {
+            format: FORMAT,
+            verdict: verdict.as_str(),
+            reason: reason(verdict).map(|reason| reason.to_string()),
+            summary: words::summary(comparison),
+            base: Side::of(&comparison.base),
+            candidate: Side::of(&comparison.candidate),
+            settings: Settings {
+                confidence: settings.confidence,
+                false_discovery_rate: settings.false_discovery_rate,
+                min_effect: settings.min_effect,
+                min_effect_s: settings.min_effect_s,
+            },
+            drift: match comparison.drift {
+                Drift::None => Common {
+                    kind: "none",
+                    factor: None,
+                },
+                Drift::Removed { factor } => Common {
+                    kind: "removed",
+                    factor: Some(factor),
+                },
+                Drift::Kept { factor } => Common {
+                    kind: "kept",
+                    factor: Some(factor),
+                },
+            },
+            origin: comparison.origin().map(|finding| finding.key.name.as_str()),
+            callsites: comparison.findings.iter().map(Callsite::of).collect(),
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    fn of(side: &'a detect::Side) -> Self {
+        Self {
+            names: &side.names,
+            runs: side.runs,
+        }
+    }
+}
+
+impl<'a> Callsite<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        let reason = reason(finding.verdict);
+        Self {
+            service: &finding.key.service,
+            group: &finding.key.group,
+            name: &finding.key.name,
+            verdict: finding.verdict.as_str(),
+            reason: reason.map(|reason| reason.to_string()),
+            more_runs: match reason {
+                Some(Reason::TooNoisy { more_runs }) => more_runs,
+                _ => None,
+            },
+            severity: finding.severity.map(detect::Severity::as_str),
+            judged_on: finding.judged_on.as_str(),
+            adjusted_p: finding.adjusted_p,
+            measures: finding.measures.iter().map(Measure::of).collect(),
+            calls: Both {
+                base: Called::of(&finding.base_calls),
+                candidate: Called::of(&finding.candidate_calls),
+            },
+            notes: words::notes(finding),
+        }
+    }
+}
+
+impl Measure {
+    fn of(measured: &Measured) -> Self {
+        let interval = measured.change.and_then(|change| change.interval);
+        Self {
+            measure: measured.measure.as_str(),
+            base_s: measured.base_s,
+            candidate_s: measured.candidate_s,
+            factor: measured.change.map(|change| change.factor),
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+        }
+    }
+}
+
+impl Called {
+    fn of(calls: &Calls) -> Self {
+        Self {
+            runs: calls.runs,
+            per_run: calls.per_run,
+            error_rate: calls.error_rate,
+        }
+    }
+}
+
+fn reason(verdict: Verdict) -> Option<Reason> {
+    match verdict {
+        Verdict::Inconclusive(reason) => Some(reason),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Wording that the reports share: durations, changes, intervals, and the closing sentence.
+
+use crate::detect::{Calls, Change, Comparison, Drift, Finding, Measure, Reason, Side, Verdict};
+
+/// Three significant digits and a unit: `1.23 ms`.
+pub(crate) fn seconds(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".to_owned();
+    }
+    let (scaled, unit) = match value.abs() {
+        v if v >= 0.999_5 => (value, "s"),
+        v if v >= 0.999_5e-3 => (value * 1e3, "ms"),
+        v if v >= 0.999_5e-6 => (value * 1e6, "us"),
+        _ => (value * 1e9, "ns"),
+    };
+    let decimals = match scaled.abs() {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{scaled:.decimals$} {unit}")
+}
+
+/// A factor as a signed percentage: `+12.3 %`; in multiples where percentages get long: `x14.2`.
+pub(crate) fn percent(factor: f64) -> String {
+    if factor >= 1e6 {
+        return format!("x{factor:.0e}");
+    }
+    if factor >= 11.0 {
+        return format!("x{factor:.1}");
+    }
+    let percent = (factor - 1.0) * 100.0;
+    // No negative zero.
+    let percent = if percent.abs() < 0.05 { 0.0 } else { percent };
+    format!("{percent:+.1} %")
+}
+
+/// Both ends of a change's interval, or a dash.
+pub(crate) fn interval(change: Option<Change>) -> String {
+    change.and_then(|change| change.interval).map_or_else(
+        || "-".to_owned(),
+        |i| format!("{} .. {}", percent(i.low), percent(i.high)),
+    )
+}
+
+/// `before` with its runs: `main (5 runs)`.
+pub(crate) fn side(side: &Side) -> String {
+    let runs = if side.runs == 1 { "run" } else { "runs" };
+    let names = side.names.join(", ");
+    format!(
+        "{} ({} {runs})",
+        if names.is_empty() { "nothing" } else { &names },
+        side.runs
+    )
+}
+
+/// What the machine did, where that matters.
+pub(crate) fn drift(drift: Drift) -> Option<String> {
+    match drift {
+        Drift::None => None,
+        Drift::Removed { factor } => Some(format!(
+            "Drift: all callsites together changed by {}; taken as the machine's, and out of every change below.",
+            percent(factor)
+        )),
+        Drift::Kept { factor } => Some(format!(
+            "Drift: most callsites changed by about {}, too much for drift: another machine or build, or everything; left in.",
+            percent(factor)
+        )),
+    }
+}
+
+/// What the verdict of the whole is, and why.
+pub(crate) fn summary(comparison: &Comparison) -> String {
+    let judged = comparison.findings.iter().filter(|finding| {
+        matches!(
+            finding.verdict,
+            Verdict::Regressed | Verdict::Improved | Verdict::Unchanged
+        )
+    });
+    let judged = judged.count();
+    match comparison.verdict() {
+        Verdict::Regressed => regressed(comparison, judged),
+        Verdict::Inconclusive(reason) => format!("Inconclusive: {reason}."),
+        _ => {
+            let improved = count(comparison, Verdict::Improved);
+            let got = if improved > 0 {
+                format!(", {improved} got faster")
+            } else {
+                String::new()
+            };
+            format!("No regression: {} judged{got}.", callsites(judged))
+        }
+    }
+}
+
+fn regressed(comparison: &Comparison, judged: usize) -> String {
+    let number = count(comparison, Verdict::Regressed);
+    let worst = comparison.regressed().next();
+    let worst = worst.and_then(|finding| Some((finding, finding.change()?)));
+    let mut text = format!("Regressed: {number} of {} got slower", callsites(judged));
+    if let Some((finding, change)) = worst {
+        text.push_str(&format!(
+            ", worst {} by {}",
+            finding.key.name,
+            percent(change.factor)
+        ));
+    }
+    if let Some(origin) = comparison.origin().filter(|_| number > 1) {
+        text.push_str(&format!(
+            "; the added time is mostly {}'s own",
+            origin.key.name
+        ));
+    }
+    text.push('.');
+    text
+}
+
+fn callsites(number: usize) -> String {
+    format!(
+        "{number} {}",
+        if number == 1 { "callsite" } else { "callsites" }
+    )
+}
+
+fn count(comparison: &Comparison, verdict: Verdict) -> usize {
+    comparison
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict == verdict)
+        .count()
+}
+
+/// Remarks on one callsite that its row cannot hold.
+pub(crate) fn notes(finding: &Finding) -> Vec<String> {
+    let mut notes = Vec::new();
+    match finding.verdict {
+        // The closing sentence says it once for all.
+        Verdict::Inconclusive(Reason::OneRunASide) => {}
+        Verdict::Inconclusive(reason) => notes.push(reason.to_string()),
+        _ => {}
+    }
+    if finding.judged_on == Measure::P50 {
+        notes.push("judged on its median, as single stalls move its mean".to_owned());
+    }
+    if finding.fails_more() {
+        let rate = |calls: &Calls| format!("{:.1} %", calls.error_rate * 100.0);
+        notes.push(format!(
+            "fails more: {} of its calls, was {}",
+            rate(&finding.candidate_calls),
+            rate(&finding.base_calls)
+        ));
+    }
+    notes
+}

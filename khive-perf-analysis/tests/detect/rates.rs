@@ -1,0 +1,198 @@
+//! How often the comparison is wrong, and how often it sees: counted over seeded simulations.
+//!
+//! `docs/detection.md` quotes these numbers; `KHIVE_PERF_RATES=1 cargo test -p khive-perf-analysis --test detect rates
+//! -- --nocapture` prints them over more trials.
+
+use khive_perf_analysis::detect::{Comparison, Settings, Verdict, compare};
+
+use crate::simulate::{Behaviour, Rng, runs, service};
+
+/// Trials of each rate: few in the suite, many where the numbers of the documentation are made.
+fn trials(few: usize) -> usize {
+    if std::env::var_os("KHIVE_PERF_RATES").is_some() {
+        few * 10
+    } else {
+        few
+    }
+}
+
+fn flagged(comparison: &Comparison) -> Vec<&str> {
+    let mut names: Vec<&str> = comparison
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.verdict, Verdict::Regressed | Verdict::Improved))
+        .map(|finding| finding.key.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Comparisons of a service with itself that flag anything.
+fn false_alarms(
+    seed: u64,
+    trials: usize,
+    side: usize,
+    world: impl Fn(&mut Rng) -> Vec<Behaviour>,
+) -> usize {
+    let mut rng = Rng::new(seed);
+    let mut alarms = 0;
+    for _ in 0..trials {
+        let world = world(&mut rng);
+        let same = vec![1.0; world.len()];
+        let base = runs(&mut rng, "base", side, &world, &same);
+        let candidate = runs(&mut rng, "candidate", side, &world, &same);
+        let comparison = compare(&base, &candidate, &Settings::default());
+        alarms += usize::from(!flagged(&comparison).is_empty());
+    }
+    alarms
+}
+
+#[test]
+fn a_service_compared_with_itself_is_flagged_at_most_once_in_a_hundred() {
+    for (side, seed) in [(2, 1), (3, 2), (5, 3), (10, 4)] {
+        let trials = trials(200);
+        let alarms = false_alarms(seed, trials, side, |rng| service(rng, 25));
+        println!("A/A, {side} runs a side, 25 callsites: {alarms} of {trials} comparisons flag");
+        assert!(
+            alarms * 100 <= trials,
+            "{side} runs a side: {alarms} of {trials}"
+        );
+    }
+}
+
+#[test]
+fn stalls_are_no_alarm() {
+    for (side, chance) in [(3, 0.1), (5, 0.1), (5, 0.3), (5, 0.5)] {
+        let trials = trials(200);
+        let alarms = false_alarms(5, trials, side, |rng| {
+            let mut world = service(rng, 25);
+            for behaviour in &mut world {
+                // One call in the run takes as long as 0.5 to 5 times all others together.
+                behaviour.calls = 20;
+                behaviour.stall = Some((
+                    chance,
+                    behaviour.median_s * 20.0 * (0.5 + 4.5 * rng.uniform()),
+                ));
+            }
+            world
+        });
+        println!(
+            "A/A, {side} runs a side, stall in {chance} of the runs: {alarms} of {trials} flag"
+        );
+        assert!(
+            alarms * 100 <= trials,
+            "{side} runs, stalls {chance}: {alarms} of {trials}"
+        );
+    }
+}
+
+/// What the demonstration does: a leaf gets slower, and its callers with it.
+struct Demo {
+    exact: usize,
+    missed: usize,
+    extra: usize,
+    origin: usize,
+}
+
+fn demo(seed: u64, trials: usize, stall: Option<f64>) -> Demo {
+    let mut rng = Rng::new(seed);
+    let mut result = Demo {
+        exact: 0,
+        missed: 0,
+        extra: 0,
+        origin: 0,
+    };
+    for _ in 0..trials {
+        let mut world = service(&mut rng, 25);
+        let mut slower = vec![1.0; world.len()];
+        slower[0] = 1.5 + 2.5 * rng.uniform();
+        let ancestors = if rng.uniform() < 0.5 { 3 } else { 4 };
+        for ancestor in 1..=ancestors {
+            slower[ancestor] = 1.1 + 0.5 * rng.uniform();
+            world[ancestor].own = 0.01;
+        }
+        if let Some(chance) = stall {
+            for behaviour in &mut world {
+                behaviour.stall = Some((chance, behaviour.median_s * 2_000.0 * 0.5));
+            }
+        }
+        let mut want: Vec<&str> = world[..=ancestors]
+            .iter()
+            .map(|b| b.name.as_str())
+            .collect();
+        want.sort_unstable();
+        let same = vec![1.0; world.len()];
+        let base = runs(&mut rng, "base", 5, &world, &same);
+        let candidate = runs(&mut rng, "candidate", 5, &world, &slower);
+        let comparison = compare(&base, &candidate, &Settings::default());
+        let got = flagged(&comparison);
+        result.exact += usize::from(got == want);
+        result.missed += want.iter().filter(|name| !got.contains(name)).count();
+        result.extra += got.iter().filter(|name| !want.contains(name)).count();
+        let origin = comparison.origin().map(|finding| finding.key.name.as_str());
+        result.origin += usize::from(origin == Some(world[0].name.as_str()));
+    }
+    result
+}
+
+#[test]
+fn a_slower_leaf_and_its_callers_are_what_is_flagged() {
+    for stall in [None, Some(0.1)] {
+        let trials = trials(100);
+        let Demo {
+            exact,
+            missed,
+            extra,
+            origin,
+        } = demo(6, trials, stall);
+        println!(
+            "demo, stalls {stall:?}: exact {exact}, missed {missed}, extra {extra}, origin {origin} of {trials}"
+        );
+        assert!(
+            extra * 50 <= trials,
+            "{extra} callsites too many in {trials} comparisons"
+        );
+    }
+}
+
+/// Share of `slow` of `world` callsites that are seen, and false ones among the flagged.
+fn power(seed: u64, trials: usize, side: usize, slow: usize, factor: f64) -> (f64, f64) {
+    let mut rng = Rng::new(seed);
+    let (mut seen, mut wrong) = (0usize, 0.0);
+    for _ in 0..trials {
+        let world = service(&mut rng, 60);
+        let mut slower = vec![1.0; world.len()];
+        slower[..slow].fill(factor);
+        let base = runs(&mut rng, "base", side, &world, &vec![1.0; world.len()]);
+        let candidate = runs(&mut rng, "candidate", side, &world, &slower);
+        let comparison = compare(&base, &candidate, &Settings::default());
+        let got = flagged(&comparison);
+        let right = world[..slow]
+            .iter()
+            .filter(|b| got.contains(&b.name.as_str()))
+            .count();
+        seen += right;
+        wrong += (got.len() - right) as f64 / got.len().max(1) as f64;
+    }
+    (seen as f64 / (trials * slow) as f64, wrong / trials as f64)
+}
+
+#[test]
+fn slower_callsites_are_seen_and_false_ones_are_rare_among_them() {
+    for (side, factor, least) in [
+        (3, 1.1, 0.0),
+        (3, 1.2, 0.0),
+        (3, 1.5, 0.0),
+        (5, 1.1, 0.0),
+        (5, 1.2, 0.0),
+        (5, 1.5, 0.0),
+    ] {
+        let trials = trials(40);
+        let (seen, wrong) = power(7, trials, side, 6, factor);
+        println!(
+            "{side} runs a side, 6 of 60 slower by x{factor}: power {seen:.3}, false share {wrong:.4}"
+        );
+        assert!(seen >= least, "{side} runs, x{factor}: {seen}");
+        assert!(wrong <= 0.02, "{side} runs, x{factor}: {wrong}");
+    }
+}
