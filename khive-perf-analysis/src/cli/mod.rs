@@ -17,13 +17,19 @@ use khive_perf_analysis::store::Store;
 /// Anything that ends a command with exit code 2.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// A comparison found that something got slower.
+const EXIT_REGRESSED: u8 = 1;
 /// The command could not do what it was asked.
 const EXIT_ERROR: u8 = 2;
+/// A comparison cannot tell.
+const EXIT_INCONCLUSIVE: u8 = 3;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  done; check: nothing got slower
+  1  check: something got slower
   2  an error, said on standard error
+  3  check: the runs cannot tell
 run passes on the exit code of its command, and exits 2 where nothing could be measured.";
 
 /// Receives OTLP, keeps runs, and tells with stated confidence what got slower.
@@ -79,24 +85,20 @@ struct Formatted {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match &cli.command {
-        Command::Serve(command) => command.execute(&cli.db),
-        Command::Run(command) => command.execute(&cli.db),
-        Command::Runs(command) => Store::open_existing(&cli.db)
-            .map_err(Into::into)
-            .and_then(|store| command.execute(&store)),
-        Command::Export(command) => Store::open_existing(&cli.db)
-            .map_err(Into::into)
-            .and_then(|store| command.execute(&store)),
-        Command::Compare(command) => Store::open_existing(&cli.db)
-            .map_err(Into::into)
-            .and_then(|store| command.execute(&store)),
-        Command::Check(command) => Store::open_existing(&cli.db)
-            .map_err(Into::into)
-            .and_then(|store| command.execute(&store)),
-    };
-    result.unwrap_or_else(|failure| {
+    execute(&cli).unwrap_or_else(|failure| {
         output::say(&format!("error: {}", output::chain(&*failure)));
         ExitCode::from(EXIT_ERROR)
     })
+}
+
+fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
+    let existing = || Store::open_existing(&cli.db);
+    match &cli.command {
+        Command::Serve(command) => command.execute(&cli.db),
+        Command::Run(command) => command.execute(&cli.db),
+        Command::Runs(command) => command.execute(&existing()?),
+        Command::Export(command) => command.execute(&existing()?),
+        Command::Compare(command) => command.execute(&existing()?),
+        Command::Check(command) => command.execute(&existing()?),
+    }
 }

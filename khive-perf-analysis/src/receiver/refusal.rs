@@ -247,3 +247,41 @@ impl Refusal {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn trouble_of_the_database_that_may_pass_is_overload_and_damage_is_not() {
+        let path = Path::new("runs.sqlite");
+        let disk_full = Error::storage(path, "storing points in", "database or disk is full");
+        for passing in [Error::busy(path, "locked"), disk_full] {
+            let refusal = Refusal::storage(&passing);
+            assert_eq!(refusal.http_status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(refusal.code(), Code::Unavailable);
+        }
+        let refusal = Refusal::storage(&Error::corrupt(path, "a torn page"));
+        assert_eq!(refusal.http_status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(refusal.code(), Code::Internal);
+        assert!(
+            refusal.message.contains("a torn page"),
+            "{}",
+            refusal.message
+        );
+    }
+
+    #[test]
+    fn json_names_the_retry_delay_as_protobuf_does() {
+        let refusal = Refusal::busy("full");
+        let json = refusal.json(&refusal.status());
+        let expected = serde_json::json!({
+            "code": 14,
+            "message": "full",
+            "details": [{ "@type": RETRY_INFO_TYPE, "retryDelay": "1s" }],
+        });
+        assert_eq!(json, expected);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod blob;
+mod row;
 mod sqlite;
 mod total;
 

@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, Metric, NumberDataPoint, Summary, metric as data,
 };
 use prost::Message;
+use rusqlite::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -189,6 +190,36 @@ async fn overload_says_when_to_come_back() {
     )
     .await;
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_is_asked_for_again_and_then_stored_once() {
+    let served = Served::start().await;
+    let other = Connection::open(served.store.path()).expect("the database");
+    other
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON point
+             BEGIN SELECT RAISE(ABORT, 'no space left'); END",
+        )
+        .expect("a trigger");
+    let request = calls("shop", "1", "app::work", 7).encode_to_vec();
+    let answer = served.post(PROTOBUF, &request).await;
+    assert_eq!(
+        (answer.status, answer.rpc_status().code),
+        (503, 14),
+        "{answer:?}"
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(
+        answer.rpc_status().message.contains("no space left"),
+        "{answer:?}"
+    );
+    assert_eq!(served.calls(), 0);
+    other
+        .execute_batch("DROP TRIGGER refuse")
+        .expect("the trigger");
+    assert_eq!(served.post(PROTOBUF, &request).await.status, 200);
+    assert_eq!(served.calls(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

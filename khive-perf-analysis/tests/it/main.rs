@@ -11,3 +11,4 @@ mod measured_run;
 mod schema;
 mod store;
 mod support;
+mod verdicts;

@@ -67,6 +67,19 @@ fn a_recording_to_which_nothing_is_sent_has_failed() {
     assert_eq!(store.runs().expect("runs")[0].status, Status::Failed);
 }
 
+#[test]
+fn a_recording_that_is_dropped_stops_listening_and_leaves_the_run_open() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(db_in(&dir)).expect("a new database");
+    let recording = Recording::start(&store, "base", &[]).expect("free ports");
+    let endpoint = recording.http_endpoint();
+    let addr = endpoint.strip_prefix("http://").expect("a URL").to_owned();
+    std::net::TcpStream::connect(&addr).expect("it listens");
+    drop(recording);
+    assert!(std::net::TcpStream::connect(&addr).is_err());
+    assert_eq!(store.runs().expect("runs")[0].status, Status::Open);
+}
+
 fn khive_perf(db: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_khive-perf"));
     command.env("KHIVE_PERF_DB", db).stdin(Stdio::null());

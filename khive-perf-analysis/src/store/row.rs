@@ -1,8 +1,11 @@
-//! Values as the columns of a row, and back.
+//! Values as the columns of a row and back, and what SQLite's errors mean.
 
-use rusqlite::Row;
+use std::path::Path;
+
 use rusqlite::types::Type;
+use rusqlite::{ErrorCode, Row};
 
+use crate::error::Error;
 use crate::model::ExpHistogram;
 use crate::points::{Attributes, BoundedHistogram, ExpPoint, Kind, Temporality, Value};
 use crate::store::{RunInfo, SeriesTotal, Status, blob, total};
@@ -216,4 +219,17 @@ fn unreadable(
     why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, kind, why.into())
+}
+
+/// What an error of SQLite means to whoever asked.
+pub(crate) fn failed(path: &Path, doing: &'static str, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::not_ours(path, "it is not an SQLite file"),
+        Some(ErrorCode::DatabaseCorrupt) => Error::corrupt(path, error.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::busy(path, error),
+        _ if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
+            Error::corrupt(path, error.to_string())
+        }
+        _ => Error::storage(path, doing, error),
+    }
 }
