@@ -90,7 +90,7 @@ pub(super) const LAYERS: &[Layers] = &[
         package: "khive-perf-otel",
         rows: &[
             &["error", "clock"],
-            &["env", "retry", "encode", "delivery"],
+            &["env", "retry", "encode", "delivery", "resource"],
             &["builder", "config", "transport"],
             &["worker"],
             &["guard", "exporter"],
@@ -120,8 +120,8 @@ pub(super) const LAYERS: &[Layers] = &[
             },
             Door {
                 path: "rusqlite",
-                places: &["store/sqlite.rs", "store/row.rs"],
-                because: "only `store/sqlite.rs` and its row mapping know SQLite",
+                places: &["store/sqlite"],
+                because: "only `store/sqlite` knows SQL",
             },
         ],
         walls: &[
@@ -171,7 +171,7 @@ pub(super) const SQL: &[&str] = &[
 ];
 
 /// Where SQL may stand, below `khive-perf-analysis/src`.
-pub(super) const SQL_PLACES: &[&str] = &["store/sqlite.rs"];
+pub(super) const SQL_PLACES: &[&str] = &["store/sqlite"];
 
 /// Files that may contain `unsafe`; a name that ends in `/` stands for a directory.
 pub(super) const UNSAFE_FILES: &[&str] = &[
