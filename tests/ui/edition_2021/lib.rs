@@ -1,6 +1,7 @@
 //! In edition 2021 `-> impl Future` captures no elided lifetime, and an `async fn` does: measured, it
 //! still does. Bodies of unsafe functions stay unsafe, too.
-#![cfg(test)]
+//! The examples in the documentation of the attribute are run in this edition.
+#![cfg(any(test, doctest))]
 #![deny(warnings)]
 
 use std::future::Future;
@@ -9,6 +10,10 @@ use std::task::{Context, Poll, Waker};
 
 use khive_perf::measure;
 use khive_perf::testing::capture;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../khive-perf-macros/src/measure.md")]
+struct Documentation;
 
 struct Text(String);
 
