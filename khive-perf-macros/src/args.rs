@@ -303,6 +303,9 @@ fn field(input: ParseStream<'_>) -> Result<Field> {
     }
     if input.peek(LitStr) {
         let key: LitStr = input.parse()?;
+        if key.value().trim().is_empty() {
+            return Err(Error::new(key.span(), "a field needs a name"));
+        }
         equals(key.span(), input)?;
         let capture = capture(input)?;
         return Ok(Field {

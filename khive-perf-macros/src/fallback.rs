@@ -13,15 +13,20 @@ pub(crate) fn measure(args: TokenStream, item: TokenStream, enabled: bool) -> To
         Ok(parsed) => model::check(&options, parsed, &mut errors),
         Err(error) => {
             errors.push(error);
-            Checked::Verbatim(item)
+            Checked::Verbatim(item.clone())
         }
+    };
+    let untouched = || match &checked {
+        // Only the attributes of ours on its members go.
+        Checked::Block { .. } => expand::untouched(&checked),
+        _ => item.clone(),
     };
     match combine(errors) {
         None if enabled => expand::item(&checked),
-        None => expand::untouched(&checked),
+        None => untouched(),
         Some(error) => {
             let mut tokens = error.into_compile_error();
-            tokens.extend(expand::untouched(&checked));
+            tokens.extend(untouched());
             tokens
         }
     }

@@ -1,4 +1,4 @@
-//! The `#[measure]` attribute: parse ([`args`], [`input`]), check ([`model`]), expand ([`expand`]).
+//! The `#[measure]` attribute: parse (`args`, `input`), check (`model`, `shape`), expand (`expand`).
 //!
 //! This crate is an implementation detail of `khive-perf`, which re-exports and documents the attribute.
 #![forbid(unsafe_code)]
@@ -13,9 +13,7 @@ mod shape;
 
 use proc_macro::TokenStream;
 
-/// Measures a function, or every function of an `impl`, `trait` or `mod` block.
-///
-/// See `khive_perf::measure` for the arguments, the expansion and the costs.
+#[doc = include_str!("measure.md")]
 #[proc_macro_attribute]
 pub fn measure(args: TokenStream, item: TokenStream) -> TokenStream {
     fallback::measure(args.into(), item.into(), cfg!(feature = "enabled")).into()

@@ -110,9 +110,7 @@ fn future_bound(ty: &Type) -> Option<&PathSegment> {
 
 /// Whether the function yields a `Result`, as far as its signature tells.
 pub(crate) fn yields_result(output: &Type) -> bool {
-    let is_result = |ty: &Type| {
-        last_segment(ty).is_some_and(|segment| segment.ident.to_string().ends_with("Result"))
-    };
+    let is_result = |ty: &Type| last_segment(ty).is_some_and(|segment| segment.ident == "Result");
     let mut found = is_result(output);
     if holder(output).is_some() {
         struct Outputs<F>(F, bool);
@@ -149,7 +147,10 @@ pub(crate) fn leaves_async_alone(attr: &Attribute) -> bool {
         "inline",
         "warn",
     ];
-    KNOWN.iter().any(|known| attr.path().is_ident(known))
+    const TOOLS: [&str; 3] = ["clippy", "diagnostic", "rustfmt"];
+    let first = attr.path().segments.first();
+    let of_a_tool = first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool));
+    of_a_tool || KNOWN.iter().any(|known| attr.path().is_ident(known))
 }
 
 /// Whether `fn -> impl Future` can say all that the `async fn` says, and drops its arguments at the same moment.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use proc_macro2::TokenStream;
+use proptest::prelude::*;
 use quote::ToTokens;
 
 #[path = "../src/args.rs"]
@@ -153,5 +154,111 @@ fn an_error_stands_beside_the_untouched_item() {
         assert!(expanded.contains("duplicate argument `err`"), "{expanded}");
         assert!(expanded.contains("unknown argument `sample`"), "{expanded}");
         assert!(expanded.ends_with("fn f () -> u8 { 1 }"), "{expanded}");
+    }
+}
+
+/// Tokens that mean something to the attribute, and some that do not.
+fn tokens(words: &'static [&'static str], count: usize) -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(words), 0..count)
+        .prop_map(|words| words.join(" "))
+}
+
+const ARGUMENTS: &[&str] = &[
+    "name",
+    "group",
+    "err",
+    "ok_if",
+    "fields",
+    "crate",
+    "skip",
+    "=",
+    ",",
+    "\"text\"",
+    "\"\"",
+    "(a, b = %c, d = ?e)",
+    "(",
+    ")",
+    "|x| x.is_ok()",
+    "Result::is_ok",
+    "::",
+    "r#type",
+    "1",
+    "%",
+    "?",
+    "$",
+    "'a",
+    "[]",
+    "{}",
+    "#",
+];
+
+const ITEMS: &[&str] = &[
+    "fn f(x: u8) -> u8 { x }",
+    "async fn f(&self) { g().await; }",
+    "fn f() -> BoxFuture<'a, Result<u8, ()>> { if x { return y } Box::pin(z) }",
+    "impl T for U",
+    "trait T",
+    "mod m",
+    "fn",
+    "f",
+    "(x: u8)",
+    "()",
+    "->",
+    "impl Future<Output = u8>",
+    "Result<u8, ()>",
+    "!",
+    "{ x + }",
+    "{ return x }",
+    "{}",
+    ";",
+    "async",
+    "const",
+    "unsafe",
+    "extern \"C\"",
+    "pub",
+    "pub(crate)",
+    "impl",
+    "trait",
+    "mod",
+    "T",
+    "for",
+    "<const N: usize>",
+    "<{ N }>",
+    "<",
+    ">",
+    "where",
+    "struct",
+    "#[measure]",
+    "#[measure(skip)]",
+    "#[measure(nam)]",
+    "#[inline]",
+    "{ fn g(self) {} type F = u8; }",
+    "default",
+    "&",
+    "self",
+    ":",
+    ",",
+    "Pin<Box<dyn Future>>",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// An editor sends whatever has been typed so far.
+    #[test]
+    fn no_tokens_make_the_macro_panic(args in tokens(ARGUMENTS, 8), item in tokens(ITEMS, 12)) {
+        let (Ok(args), Ok(item)) = (args.parse::<TokenStream>(), item.parse::<TokenStream>()) else {
+            return Ok(());
+        };
+        for enabled in [false, true] {
+            let expanded = fallback::measure(args.clone(), item.clone(), enabled).to_string();
+            let refused = expanded.contains("compile_error");
+            let nested = item.to_string().contains("measure");
+            if (refused || !enabled) && !nested {
+                // Inside a block the spaces between tokens may differ.
+                let tight = |text: &str| text.replace(' ', "");
+                prop_assert!(tight(&expanded).ends_with(&tight(&item.to_string())), "{item} became {expanded}");
+            }
+        }
     }
 }

@@ -110,6 +110,39 @@ fn each_measured_future_is_at_most_96_bytes_larger() {
     );
 }
 
+#[test]
+fn a_measured_future_whose_output_is_looked_at_is_no_larger() {
+    async fn plain(x: u8) -> Result<u8, String> {
+        yield_now().await;
+        Ok(x)
+    }
+    #[measure(err)]
+    async fn with_err(x: u8) -> Result<u8, String> {
+        yield_now().await;
+        Ok(x)
+    }
+    #[measure(ok_if = |result| result.is_ok(), fields(x))]
+    async fn with_ok_if(x: u8) -> Result<u8, String> {
+        yield_now().await;
+        Ok(x)
+    }
+    fn plain_box(x: u8) -> Pin<Box<dyn Future<Output = u8>>> {
+        Box::pin(async move { x })
+    }
+    #[measure]
+    fn boxed(x: u8) -> Pin<Box<dyn Future<Output = u8>>> {
+        Box::pin(async move { x })
+    }
+    assert!(growth(&plain(1), &with_err(1)) <= BYTES_MAX);
+    assert!(growth(&plain(1), &with_ok_if(1)) <= BYTES_MAX);
+    // The future in the box is wrapped, and not the box.
+    let sizes = [size_of_val(&*plain_box(1)), size_of_val(&*boxed(1))];
+    assert!(
+        sizes[1] > sizes[0] && sizes[1] - sizes[0] <= BYTES_MAX,
+        "{sizes:?}"
+    );
+}
+
 /// What cannot be written as `fn -> impl Future` (here because of a pattern) holds its arguments as the
 /// plain `async fn` does, and once more where they are only passed on.
 #[test]

@@ -28,7 +28,11 @@ fn two_arguments() -> u8 {
 #[khive_perf::measure(fields(x.y.z = , w))]
 fn no_field() {}
 
+#[khive_perf::measure(fields("" = 1))]
+fn nameless_field() {}
+
 fn main() {
+    nameless_field();
     let _ = values();
     more_values();
     bare();

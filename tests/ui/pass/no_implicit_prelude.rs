@@ -21,7 +21,11 @@ async fn asynchronous(x: u8, text: ::std::string::String) -> usize {
 }
 
 #[measure(ok_if = ::core::option::Option::is_some)]
-fn boxed(x: u8) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::option::Option<u8>>>> {
+fn boxed(
+    x: u8,
+) -> ::core::pin::Pin<
+    ::std::boxed::Box<dyn ::core::future::Future<Output = ::core::option::Option<u8>>>,
+> {
     if x == 0 {
         return ::std::boxed::Box::pin(async { ::core::option::Option::None });
     }

@@ -25,9 +25,21 @@ const OK: u8 = 1;
 fn unwrap_or_else() {}
 static CALLSITE: u8 = 1;
 
-macro_rules! line { () => { "no line" } }
-macro_rules! file { () => { 1 } }
-macro_rules! format { () => { 1 } }
+macro_rules! line {
+    () => {
+        "no line"
+    };
+}
+macro_rules! file {
+    () => {
+        1
+    };
+}
+macro_rules! format {
+    () => {
+        1
+    };
+}
 
 trait ToOwned {
     fn to_owned(&self) -> u8 {
@@ -56,7 +68,9 @@ async fn endless() -> ! {
 }
 
 #[::khive_perf::measure]
-fn boxed(early: bool) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ()>>> {
+fn boxed(
+    early: bool,
+) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ()>>> {
     if early {
         return ::std::boxed::Box::pin(async {});
     }
@@ -93,6 +107,12 @@ mod glob {
 }
 
 fn main() {
-    let _ = (sync(1), checked(1).is_ok(), asynchronous(1), endless(), boxed(true));
+    let _ = (
+        sync(1),
+        checked(1).is_ok(),
+        asynchronous(1),
+        endless(),
+        boxed(true),
+    );
     let _ = (glob::sync().0, glob::asynchronous());
 }

@@ -19,7 +19,10 @@ where
 }
 
 #[measure]
-async fn generic_async<'a, T: Debug + ?Sized, const N: usize>(x: &'a T, y: [u8; N]) -> (&'a T, [u8; N])
+async fn generic_async<'a, T: Debug + ?Sized, const N: usize>(
+    x: &'a T,
+    y: [u8; N],
+) -> (&'a T, [u8; N])
 where
     T: 'a,
 {
@@ -33,7 +36,11 @@ fn arguments(x: impl Display + Clone, f: impl FnOnce(u8) -> u8, g: &mut dyn FnMu
 }
 
 #[measure]
-async fn arguments_async(x: impl Display + Clone, f: impl AsyncFn(u8) -> u8, g: &mut dyn FnMut()) -> String {
+async fn arguments_async(
+    x: impl Display + Clone,
+    f: impl AsyncFn(u8) -> u8,
+    g: &mut dyn FnMut(),
+) -> String {
     g();
     format!("{x}{}", f(1).await)
 }
@@ -207,15 +214,32 @@ fn main() {
     is_send(coerced(1));
     is_send(two_lifetimes("", "", &mut Vec::new()));
     is_send(generic_async::<[u8], 1>(&[1], [1]));
-    let _ = (generic("", [1]), arguments(1, |x| x, &mut || {}), returned_impl(1), returned_closure(1)(1));
-    let _ = (returned_impl_in_result(1).is_ok(), deferred(0).len(), elided("", 1));
-    let _ = (returned_impl_async(1), elided_async(""), patterns((1, 2), [1, 2, 3], 1, 1, S { x: 1 }));
+    let _ = (
+        generic("", [1]),
+        arguments(1, |x| x, &mut || {}),
+        returned_impl(1),
+        returned_closure(1)(1),
+    );
+    let _ = (
+        returned_impl_in_result(1).is_ok(),
+        deferred(0).len(),
+        elided("", 1),
+    );
+    let _ = (
+        returned_impl_async(1),
+        elided_async(""),
+        patterns((1, 2), [1, 2, 3], 1, 1, S { x: 1 }),
+    );
     let _ = arguments_async(1, async |x| x, &mut || {});
     let _ = unsafe { (dangerous_with_ok_if(&1), dangerous_async(&1)) };
     let _ = (attributes(1), r#fn(1), r#async(1), diverges_async());
     let _: (fn() -> Result<(), ()>, fn() -> Result<(), ()>) = (diverges, diverges_with_err);
     let mut s = S { x: 1 };
-    let _ = (Pin::new(&mut s).pin(), Rc::new(S { x: 1 }).rc(), Arc::new(S { x: 1 }).arc());
+    let _ = (
+        Pin::new(&mut s).pin(),
+        Rc::new(S { x: 1 }).rc(),
+        Arc::new(S { x: 1 }).arc(),
+    );
     drop(s.by_mut());
     drop(s.explicit(&1));
     drop(s.future());
