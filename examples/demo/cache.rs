@@ -165,12 +165,12 @@ impl<K: Clone + Eq + Hash, V: Clone> SharedCache<K, V> {
         }
     }
 
-    #[khive_perf::measure(group = "cache")]
+    #[khive_perf::measure(name = "cache::get", group = "cache")]
     pub(crate) fn get(&self, key: &K) -> Option<V> {
         self.locked(|entries| entries.get(key))
     }
 
-    #[khive_perf::measure(group = "cache")]
+    #[khive_perf::measure(name = "cache::insert", group = "cache")]
     pub(crate) fn insert(&self, key: K, value: V) {
         let evicted = self.locked(|entries| entries.insert(key, value));
         drop(evicted); // freed after the lock

@@ -107,7 +107,7 @@ impl Composer {
     /// # Errors
     ///
     /// A definition file is missing, cannot be parsed, or uses an unknown placeholder.
-    #[khive_perf::measure(group = "composition", err)]
+    #[khive_perf::measure(name = "composition::compose", group = "composition", err)]
     pub async fn compose(&self, pairing: Pairing) -> Result<Arc<Composition>> {
         if self.inject == Inject::Blocking {
             self.library.check_all()?; // looks for edits, on the async worker thread
@@ -184,14 +184,14 @@ impl Library {
         merge(pairing, &role, &domain)
     }
 
-    #[khive_perf::measure(group = "composition", err)]
+    #[khive_perf::measure(name = "composition::load_role", group = "composition", err)]
     fn load_role(&self, name: &str) -> Result<Role> {
         let role: Role = self.parse("roles", name)?;
         self.check_name("roles", name, &role.name)?;
         Ok(role)
     }
 
-    #[khive_perf::measure(group = "composition", err)]
+    #[khive_perf::measure(name = "composition::load_domain", group = "composition", err)]
     fn load_domain(&self, name: &str) -> Result<Domain> {
         let domain: Domain = self.parse("domains", name)?;
         self.check_name("domains", name, &domain.name)?;
@@ -260,7 +260,7 @@ fn list(directory: &Path) -> Result<Vec<String>> {
 }
 
 /// Joins a role and a domain: steps refined by the domain, constraints added, weights multiplied.
-#[khive_perf::measure(group = "composition", err)]
+#[khive_perf::measure(name = "composition::merge", group = "composition", err)]
 fn merge(pairing: Pairing, role: &Role, domain: &Domain) -> Result<Composition> {
     let mut weights = BTreeMap::new();
     for (term, weight) in role.weights.iter().chain(&domain.weights) {
@@ -280,7 +280,7 @@ fn merge(pairing: Pairing, role: &Role, domain: &Domain) -> Result<Composition> 
 }
 
 /// Writes the instructions; fails with the name of a placeholder that it does not know.
-#[khive_perf::measure(group = "composition")]
+#[khive_perf::measure(name = "composition::render", group = "composition")]
 fn render(role: &Role, domain: &Domain) -> std::result::Result<String, String> {
     let fill = |text: &str| interpolate(text, domain);
     let mut prompt = String::with_capacity(4096);

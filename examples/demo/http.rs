@@ -65,7 +65,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(Arc::new(app))
 }
 
-#[khive_perf::measure(group = "session", err)]
+#[khive_perf::measure(name = "http::create_session", group = "session", err)]
 async fn create_session(
     State(app): State<Arc<App>>,
     Body(new): Body<NewSession>,
@@ -87,7 +87,7 @@ async fn create_session(
     Ok(created("sessions", id, &serde_json::json!({ "id": id })))
 }
 
-#[khive_perf::measure(group = "session", err)]
+#[khive_perf::measure(name = "http::read_session", group = "session", err)]
 async fn read_session(
     State(app): State<Arc<App>>,
     id: std::result::Result<Path<i64>, PathRejection>,
@@ -105,7 +105,7 @@ async fn read_session(
     app.orchestrator.sessions.load(id, tail_len).await.map(Json)
 }
 
-#[khive_perf::measure(group = "orchestration", err)]
+#[khive_perf::measure(name = "http::create_orchestration", group = "orchestration", err)]
 async fn create_orchestration(
     State(app): State<Arc<App>>,
     Body(request): Body<Request>,
@@ -114,7 +114,7 @@ async fn create_orchestration(
     Ok(created("orchestrations", stored.id, &stored))
 }
 
-#[khive_perf::measure(group = "orchestration", err)]
+#[khive_perf::measure(name = "http::read_orchestration", group = "orchestration", err)]
 async fn read_orchestration(
     State(app): State<Arc<App>>,
     id: std::result::Result<Path<i64>, PathRejection>,

@@ -25,14 +25,14 @@ pub enum Inject {
 impl Inject {
     /// The functions which the fault slows down: the one that does the work first, then its callers.
     ///
-    /// Names are the ends of `code.function.name`. Only [`SlowSession`](Self::SlowSession) is built to
+    /// Names are those that reports show. Only [`SlowSession`](Self::SlowSession) is built to
     /// touch one call path and nothing else; the other faults spread, and list nothing here.
     #[must_use]
     pub fn slowed(self) -> &'static [&'static str] {
         match self {
             Self::SlowSession => &[
                 "session::load_history",
-                "session::SessionStore::load",
+                "session::load",
                 "orchestration::orchestrate",
                 "http::create_orchestration",
                 "http::read_session",

@@ -1,16 +1,21 @@
 //! An agent-orchestration service that is measured by khive-perf: real HTTP, real SQLite, real work.
 //!
 //! ```text
-//!  POST /orchestrations
-//!    orchestrate ─┬─ SessionStore::load ── load_history            (reader connections)
-//!                 ├─ plan
-//!                 ├─ run_agents ── run_agent × 1..=100, at most `agents_in_flight` at once
-//!                 │                  ├─ Composer::compose ── cache, role and domain files
-//!                 │                  ├─ score ── tokenize, rank, digest
-//!                 │                  └─ SessionStore::append ── append_history  (writer connection)
-//!                 ├─ aggregate
-//!                 └─ ResultStore::save
+//!  http::create_orchestration
+//!    orchestration::orchestrate
+//!      ├─ session::load ── session::load_history                     (reader connections)
+//!      ├─ orchestration::plan
+//!      ├─ orchestration::run_agents ── run_agent × 1..=100, at most `agents_in_flight` at once
+//!      │    ├─ composition::compose ── cache::get, load_role, load_domain, merge, cache::insert
+//!      │    ├─ score::score ── tokenize, rank, digest
+//!      │    └─ session::append ── session::append_history             (writer connection)
+//!      ├─ orchestration::aggregate
+//!      └─ result::save
+//!  http::read_session ── session::load ── session::load_history
 //! ```
+//!
+//! Every measured function has a name of its own, shorter than its path: what was recorded stays comparable
+//! when a function moves.
 //!
 //! [`Inject`] switches on one known fault at a time, so that an analysis can be judged by whether it
 //! names that fault and nothing else.

@@ -114,7 +114,7 @@ impl Orchestrator {
     }
 
     /// Lets the agents work on the task and stores what came of it, success or failure.
-    #[khive_perf::measure(group = "orchestration", err)]
+    #[khive_perf::measure(name = "orchestration::orchestrate", group = "orchestration", err)]
     pub(crate) async fn orchestrate(&self, request: Request) -> Result<Stored> {
         let _permit = self.orchestrations.try_acquire().map_err(|_| {
             Error::busy("too many orchestrations are running; try again in a second")
@@ -143,7 +143,7 @@ impl Orchestrator {
     }
 
     /// Runs the agents, each as a task of its own; the first failure cancels the others.
-    #[khive_perf::measure(group = "orchestration", err)]
+    #[khive_perf::measure(name = "orchestration::run_agents", group = "orchestration", err)]
     async fn run_agents(
         &self,
         brief: &Arc<Brief>,
@@ -172,7 +172,7 @@ impl Orchestrator {
     }
 
     /// One agent: composes its instructions, scores them against the task, and notes what it found.
-    #[khive_perf::measure(group = "orchestration", err)]
+    #[khive_perf::measure(name = "orchestration::run_agent", group = "orchestration", err)]
     async fn run_agent(&self, brief: &Brief, assignment: Assignment) -> Result<Report> {
         let Assignment { agent, pairing } = assignment;
         let composition = self.composer.compose(pairing).await?;
@@ -234,7 +234,7 @@ impl Outcome {
 }
 
 /// Checks a request and gives each agent a role and a domain: roles in turn, then domains.
-#[khive_perf::measure(group = "orchestration", err)]
+#[khive_perf::measure(name = "orchestration::plan", group = "orchestration", err)]
 fn plan(request: &Request, library: &Library) -> Result<Vec<Assignment>> {
     if !(1..=AGENTS_MAX).contains(&request.agents) {
         return Err(Error::invalid(format!(
@@ -276,7 +276,7 @@ fn chosen<'a>(kind: &str, asked: &'a [String], known: &'a [String]) -> Result<&'
 }
 
 /// Fuses the rankings of all agents: a line counts more the higher and the oftener it was ranked.
-#[khive_perf::measure(group = "orchestration")]
+#[khive_perf::measure(name = "orchestration::aggregate", group = "orchestration")]
 fn aggregate(reports: &[Report]) -> Vec<Agreed> {
     let mut agreed: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for report in reports {

@@ -32,7 +32,7 @@ impl ResultStore {
     }
 
     /// Stores an outcome and returns it with its id.
-    #[khive_perf::measure(group = "orchestration", err)]
+    #[khive_perf::measure(name = "result::save", group = "orchestration", err)]
     pub(crate) async fn save(&self, session: i64, outcome: &Outcome) -> Result<Stored> {
         let outcome = serde_json::value::to_raw_value(outcome)
             .map_err(|error| Error::internal("cannot write an outcome as JSON", error))?;
@@ -57,7 +57,7 @@ impl ResultStore {
     }
 
     /// Finds an outcome.
-    #[khive_perf::measure(group = "orchestration", err)]
+    #[khive_perf::measure(name = "result::find", group = "orchestration", err)]
     pub(crate) async fn find(&self, id: i64) -> Result<Stored> {
         self.database
             .readers

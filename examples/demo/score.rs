@@ -47,7 +47,7 @@ const STOP_WORDS: &[&str] = &[
 
 /// Ranks the lines of `prompt` against `task` and `history`; `weights` are by term, as [`tokenize`] makes it.
 #[must_use]
-#[khive_perf::measure(group = "orchestration")]
+#[khive_perf::measure(name = "score::score", group = "orchestration")]
 pub fn score(
     prompt: &str,
     task: &str,
@@ -78,7 +78,7 @@ pub fn score(
 
 /// Splits text into lower-case terms without stop words and English endings.
 #[must_use]
-#[khive_perf::measure(group = "orchestration")]
+#[khive_perf::measure(name = "score::tokenize", group = "orchestration")]
 pub fn tokenize(text: &str) -> Vec<String> {
     text.split(|letter: char| !letter.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -106,7 +106,7 @@ pub(crate) fn stem(word: &str) -> &str {
 }
 
 /// The best lines by BM25; equal scores stay in the order of the prompt.
-#[khive_perf::measure(group = "orchestration")]
+#[khive_perf::measure(name = "score::rank", group = "orchestration")]
 fn rank(lines: &[&str], documents: &[Vec<String>], query: &Query<'_>) -> Vec<Finding> {
     let mut containing: HashMap<&str, f64> = HashMap::new();
     for document in documents {
@@ -145,7 +145,7 @@ fn rank(lines: &[&str], documents: &[Vec<String>], query: &Query<'_>) -> Vec<Fin
 }
 
 /// FNV-1a, 64 bits, of the parts with their lengths.
-#[khive_perf::measure(group = "orchestration")]
+#[khive_perf::measure(name = "score::digest", group = "orchestration")]
 fn digest(parts: &[&str]) -> String {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;

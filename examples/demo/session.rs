@@ -67,7 +67,7 @@ impl SessionStore {
     }
 
     /// Creates a session with the entries it brings along, and returns its id.
-    #[khive_perf::measure(group = "session", err)]
+    #[khive_perf::measure(name = "session::create", group = "session", err)]
     pub(crate) async fn create(&self, title: String, transcript: Vec<Entry>) -> Result<i64> {
         self.database
             .writer
@@ -76,7 +76,7 @@ impl SessionStore {
     }
 
     /// Loads a session with the last `tail_len` entries of its history.
-    #[khive_perf::measure(group = "session", err)]
+    #[khive_perf::measure(name = "session::load", group = "session", err)]
     pub(crate) async fn load(&self, id: i64, tail_len: usize) -> Result<Session> {
         let reading = match self.inject {
             Inject::SlowSession => Reading::Whole,
@@ -94,7 +94,7 @@ impl SessionStore {
     }
 
     /// Appends an entry to a session's history and returns its number.
-    #[khive_perf::measure(group = "session", err)]
+    #[khive_perf::measure(name = "session::append", group = "session", err)]
     pub(crate) async fn append(&self, id: i64, entry: Entry) -> Result<i64> {
         self.database
             .writer
@@ -118,7 +118,7 @@ impl SessionStore {
     }
 }
 
-#[khive_perf::measure(group = "session", err)]
+#[khive_perf::measure(name = "session::insert_session", group = "session", err)]
 fn insert_session(connection: &mut Connection, title: &str, transcript: &[Entry]) -> Result<i64> {
     let transaction = connection.transaction()?;
     transaction
@@ -165,7 +165,7 @@ fn load_session(
 /// Reads the last `tail_len` entries of a history, oldest first.
 ///
 /// The answer does not depend on `reading`; what it costs does.
-#[khive_perf::measure(group = "session", err)]
+#[khive_perf::measure(name = "session::load_history", group = "session", err)]
 fn load_history(
     connection: &Connection,
     id: i64,
@@ -197,7 +197,7 @@ fn load_history(
 }
 
 /// Adds one entry behind the last of its session.
-#[khive_perf::measure(group = "session", err)]
+#[khive_perf::measure(name = "session::append_history", group = "session", err)]
 fn append_history(connection: &mut Connection, id: i64, entry: &Entry) -> Result<i64> {
     let transaction = connection.transaction()?;
     let seq = transaction

@@ -356,3 +356,22 @@ async fn an_address_in_use_is_named_in_the_error() {
     );
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_slow_session_slows_is_measured_under_the_names_that_it_lists() {
+    let mut served = Served::start(Inject::None).await;
+    let session = served.session().await;
+    served.post("/orchestrations", task(session, 1)).await;
+    served.get(&format!("/sessions/{session}")).await;
+    let snapshot = khive_perf::snapshot();
+    let slowed = Inject::SlowSession.slowed();
+    assert_eq!(slowed.len(), 5);
+    for name in slowed {
+        let found = snapshot
+            .callsites()
+            .iter()
+            .any(|stats| stats.name() == *name);
+        assert!(found, "{name}");
+    }
+    served.stop().await;
+}

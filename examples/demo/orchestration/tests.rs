@@ -162,7 +162,7 @@ async fn a_failure_is_measured_as_an_error_on_its_whole_path() {
     let (failed, captured) =
         khive_perf::testing::capture_async(orchestrator.orchestrate(request(1, &[], &[]))).await;
     assert!(failed.unwrap_err().is_not_found());
-    for name in ["orchestrate", "SessionStore::load"] {
+    for name in ["orchestrate", "session::load"] {
         assert_eq!(captured.callsite(name).unwrap().errors(), 1, "{name}");
     }
     assert!(captured.callsite("run_agents").is_none());

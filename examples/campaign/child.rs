@@ -15,10 +15,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, timeout};
 
+use crate::campaign::order::Side;
+use crate::campaign::progress::Progress;
 use crate::demo::Inject;
 use crate::load::{self, Load, Plan};
-use crate::tour::order::Side;
-use crate::tour::progress::Progress;
 
 /// What one run gave.
 #[derive(Debug)]

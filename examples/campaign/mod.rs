@@ -1,4 +1,4 @@
-//! The tour: the demo service measured as it should be and with a fault, run by run, then compared.
+//! A campaign: the demo service measured as it should be and with a fault, run by run, then compared.
 //!
 //! ```text
 //!  tour ── load ──> child: demo service (baseline, or candidate with a fault)

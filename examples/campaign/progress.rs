@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use crate::tour::order::Side;
+use crate::campaign::order::Side;
 
 /// Where the tour is.
 #[derive(Debug)]
