@@ -182,10 +182,10 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
     }) = shape::tail(&measured.body, holder)
     {
         let items = &measured.body.items;
-        let Fields { import, owned, .. } = fields(measured);
+        let series = series(measured);
         let call = measure_call(measured, &future);
         let last = if in_box_pin { quote!((#call)) } else { call };
-        return function(measured, sig, &quote!(#import #items #owned #before #last));
+        return function(measured, sig, &quote!(#items #series #before #last));
     }
     let annotation = match (holder, measured.output()) {
         (Holder::None, _) => TokenStream::new(),
@@ -204,14 +204,14 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
     function(measured, sig, &held)
 }
 
-/// The future, measured; its fields are taken before it is made, because the arguments move into it.
+/// The future, measured; its fields are read before it is made, because the arguments move into it.
 fn measure_future(measured: &Measured, future: &TokenStream) -> TokenStream {
     let call = measure_call(measured, future);
     if measured.fields.is_empty() {
         return call;
     }
-    let Fields { import, owned, .. } = fields(measured);
-    quote_spanned!(Span::mixed_site()=> { #import #owned #call })
+    let series = series(measured);
+    quote_spanned!(Span::mixed_site()=> { #series #call })
 }
 
 fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
@@ -229,8 +229,7 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
         arguments.extend(quote_spanned!(Span::mixed_site()=> , #predicate));
     }
     if !measured.fields.is_empty() {
-        let list = fields(measured).list;
-        arguments.extend(quote_spanned!(Span::mixed_site()=> , &[#list]));
+        arguments.extend(quote_spanned!(Span::mixed_site()=> , __khive_perf_series));
     }
     let function = measured.paths.private(&name);
     quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments))
@@ -276,12 +275,30 @@ fn enter(measured: &Measured) -> TokenStream {
         return quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE));
     }
     let enter = measured.paths.private("enter_with");
+    let fields = fields(measured);
+    quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE, #fields))
+}
+
+/// The statement that finds the series of a future, by fields that it borrows for no longer.
+fn series(measured: &Measured) -> TokenStream {
+    if measured.fields.is_empty() {
+        return TokenStream::new();
+    }
+    let series = measured.paths.private("series");
+    let fields = fields(measured);
+    quote_spanned! {Span::mixed_site()=>
+        let __khive_perf_series = #series(&__KHIVE_PERF_CALLSITE, #fields);
+    }
+}
+
+/// The names and values of the fields.
+fn fields(measured: &Measured) -> TokenStream {
     let list = measured.fields.iter().map(|field| {
         let Field { key, value, .. } = field;
         let value = field_value(measured, field, value);
         quote_spanned!(Span::mixed_site()=> (#key, #value))
     });
-    quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE, &[#(#list),*]))
+    quote_spanned!(Span::mixed_site()=> &[#(#list),*])
 }
 
 /// Takes a value by reference; what the compiler has to say about it points at the field.
@@ -296,47 +313,6 @@ fn field_value(measured: &Measured, field: &Field, value: &impl ToTokens) -> Tok
         Capture::Debug => measured.paths.private_at("debug", at),
     };
     quote_spanned!(at=> #function(&(#value)))
-}
-
-/// The fields of a future.
-#[derive(Default)]
-struct Fields {
-    import: TokenStream,
-    /// Statements that take the values.
-    owned: TokenStream,
-    /// Keys and values.
-    list: TokenStream,
-}
-
-/// Takes the fields of a future as owned values, because its arguments are about to move.
-fn fields(measured: &Measured) -> Fields {
-    let mut fields = Fields::default();
-    for (index, field) in measured.fields.iter().enumerate() {
-        let Field {
-            key,
-            value,
-            capture,
-        } = field;
-        let slot = Ident::new(&format!("__khive_perf_field_{index}"), Span::mixed_site());
-        let (taken, kept) = if *capture == Capture::Value {
-            fields.import = quote_spanned! {Span::mixed_site()=>
-                #[allow(unused_imports)]
-                use ::std::borrow::ToOwned as _;
-            };
-            let taken = quote_spanned!(Span::mixed_site()=> (#value).to_owned());
-            (taken, field_value(measured, field, &slot))
-        } else {
-            // These make a text of their own.
-            (field_value(measured, field, value), slot.to_token_stream())
-        };
-        fields
-            .owned
-            .extend(quote_spanned!(Span::mixed_site()=> let #slot = #taken;));
-        fields
-            .list
-            .extend(quote_spanned!(Span::mixed_site()=> (#key, #kept),));
-    }
-    fields
 }
 
 /// Whether the returned value counts as a success.

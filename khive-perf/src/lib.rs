@@ -23,7 +23,7 @@
 //!
 //! A measured call reads the clock twice and adds to histograms that belong to its thread. Nothing is
 //! queued per call, so memory depends on the number of callsites and threads, not on the number of
-//! calls. A [`snapshot`] adds up what all threads have; taking one disturbs nobody.
+//! calls. A [`snapshot()`] adds up what all threads have; taking one disturbs nobody.
 //!
 //! # What is recorded
 //!

@@ -3,8 +3,8 @@
 pub use crate::attributes::{ToValue, Value, debug, display};
 pub use crate::callsite::{Callsite, Kind, Spec};
 pub use crate::span::{
-    Measured, SpanGuard, enter, enter_with, measure_future, measure_future_if, measure_future_with,
-    measure_future_with_if,
+    Measured, Series, SpanGuard, enter, enter_with, measure_future, measure_future_if,
+    measure_future_with, measure_future_with_if, series,
 };
 
 /// The path of an item, as the compiler spells types.

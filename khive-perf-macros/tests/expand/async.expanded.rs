@@ -109,10 +109,13 @@ async fn order(id: u64, customer: String) {
         kind: ::khive_perf::__private::Kind::Future,
     });
     {
-        #[allow(unused_imports)]
-        use ::std::borrow::ToOwned as _;
-        let __khive_perf_field_0 = (id).to_owned();
-        let __khive_perf_field_1 = (customer).to_owned();
+        let __khive_perf_series = ::khive_perf::__private::series(
+            &__KHIVE_PERF_CALLSITE,
+            &[
+                ("order", ::khive_perf::__private::ToValue::to_value(&(id))),
+                ("customer", ::khive_perf::__private::ToValue::to_value(&(customer))),
+            ],
+        );
         ::khive_perf::__private::measure_future_with(
             &__KHIVE_PERF_CALLSITE,
             async move {
@@ -126,16 +129,7 @@ async fn order(id: u64, customer: String) {
                     submit(id, customer).await;
                 }
             },
-            &[
-                (
-                    "order",
-                    ::khive_perf::__private::ToValue::to_value(&(__khive_perf_field_0)),
-                ),
-                (
-                    "customer",
-                    ::khive_perf::__private::ToValue::to_value(&(__khive_perf_field_1)),
-                ),
-            ],
+            __khive_perf_series,
         )
     }
         .await

@@ -31,6 +31,16 @@ impl SpanGuard {
     pub fn outcome(&mut self, _: bool) {}
 }
 
+/// The series of a call to come; without the `enabled` feature, nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Series(());
+
+/// Does nothing.
+#[inline(always)]
+pub fn series(_: &'static Callsite, _: &[(&'static str, Value<'_>)]) -> Series {
+    Series(())
+}
+
 /// A future that would be measured; without the `enabled` feature, just the future.
 #[must_use = "a future does nothing unless it is polled"]
 #[derive(Debug)]
@@ -76,11 +86,7 @@ where
 
 /// Gives the future as it is.
 #[inline(always)]
-pub fn measure_future_with<F: Future>(
-    _: &'static Callsite,
-    future: F,
-    _: &[(&'static str, Value<'_>)],
-) -> Measured<F> {
+pub fn measure_future_with<F: Future>(_: &'static Callsite, future: F, _: Series) -> Measured<F> {
     Measured::new(future)
 }
 
@@ -90,7 +96,7 @@ pub fn measure_future_with_if<F, P>(
     _: &'static Callsite,
     future: F,
     _: P,
-    _: &[(&'static str, Value<'_>)],
+    _: Series,
 ) -> Measured<F, P>
 where
     F: Future,

@@ -86,27 +86,27 @@ where
     Measured::new(callsite, future, Some(ok_if), NO_ID)
 }
 
-/// Measures a future in the series that these fields name.
+/// Measures a future in a series that was found before.
 pub fn measure_future_with<F: Future>(
     callsite: &'static Callsite,
     future: F,
-    fields: &[(&'static str, Value<'_>)],
+    series: Series,
 ) -> Measured<F> {
-    Measured::new(callsite, future, None, series_of(callsite, fields))
+    Measured::new(callsite, future, None, series.0)
 }
 
-/// Measures a future whose output may be an error, in the series that these fields name.
+/// Measures a future whose output may be an error, in a series that was found before.
 pub fn measure_future_with_if<F, P>(
     callsite: &'static Callsite,
     future: F,
     ok_if: P,
-    fields: &[(&'static str, Value<'_>)],
+    series: Series,
 ) -> Measured<F, P>
 where
     F: Future,
     P: FnOnce(&F::Output) -> bool,
 {
-    Measured::new(callsite, future, Some(ok_if), series_of(callsite, fields))
+    Measured::new(callsite, future, Some(ok_if), series.0)
 }
 
 /// Measures a future that is not a function, under a name and the place that names it.
@@ -115,12 +115,17 @@ pub(crate) fn measure_named<F: Future>(future: F, name: &'static str) -> Measure
     measure_future(series::named_future(name, Location::caller()), future)
 }
 
-fn series_of(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> u32 {
-    if is_off(callsite) {
+/// The series of a call to come, found while its arguments can still be borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Series(u32);
+
+/// Finds the series that these fields name.
+pub fn series(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> Series {
+    Series(if is_off(callsite) {
         NO_ID
     } else {
         series::with_fields(callsite, fields)
-    }
+    })
 }
 
 impl<F: Future, P: FnOnce(&F::Output) -> bool> Future for Measured<F, P> {

@@ -10,7 +10,8 @@ pub(crate) use self::future::measure_named;
 pub use self::{
     enabled::{SpanGuard, enter, enter_with},
     future::{
-        Measured, measure_future, measure_future_if, measure_future_with, measure_future_with_if,
+        Measured, Series, measure_future, measure_future_if, measure_future_with,
+        measure_future_with_if, series,
     },
 };
 
@@ -20,8 +21,8 @@ mod disabled;
 pub(crate) use self::disabled::measure_named;
 #[cfg(not(feature = "enabled"))]
 pub use self::disabled::{
-    Measured, SpanGuard, enter, enter_with, measure_future, measure_future_if, measure_future_with,
-    measure_future_with_if,
+    Measured, Series, SpanGuard, enter, enter_with, measure_future, measure_future_if,
+    measure_future_with, measure_future_with_if, series,
 };
 
 /// The test that nothing fails: the outcome of a future that ends is ok.
