@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use crate::detect::contrast::Samples;
 use crate::detect::settings::{NOISE_FLOOR, TIME_FLOOR_S};
 use crate::model::{CallsiteKey, CallsiteRun, Run};
-use crate::stats::quantile;
+use crate::stats::{quantile, trimmed};
 
 /// One number that a run gives for a callsite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Measure {
-    /// Mean wall time of the calls that ended well; exact, as the sum and the count are.
+    /// Mean wall time of the calls that ended well, without the slowest hundredth of them.
+    Typical,
+    /// Mean wall time of all of them; exact, as the sum and the count are.
     Mean,
     /// Their median.
     P50,
@@ -35,11 +37,21 @@ pub struct Calls {
 
 impl Measure {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Mean, Self::P50, Self::P99, Self::SelfTime];
+    pub const ALL: [Self; 5] = [
+        Self::Typical,
+        Self::Mean,
+        Self::P50,
+        Self::P99,
+        Self::SelfTime,
+    ];
+
+    /// The one that verdicts rest on.
+    pub const JUDGED: Self = Self::Typical;
 
     /// Its name in reports.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Typical => "typical",
             Self::Mean => "mean",
             Self::P50 => "p50",
             Self::P99 => "p99",
@@ -52,6 +64,7 @@ impl Measure {
         let ok = &callsite.ok;
         let calls = finished(callsite);
         let value = match self {
+            Self::Typical => trimmed::trimmed_mean(ok),
             Self::Mean => (ok.count > 0).then(|| ok.sum / ok.count as f64),
             Self::P50 => quantile::quantile(ok, 0.5),
             Self::P99 => quantile::quantile(ok, 0.99),
@@ -63,7 +76,7 @@ impl Measure {
 
     fn resolution_variance(self, callsite: &CallsiteRun) -> f64 {
         match self {
-            Self::Mean | Self::SelfTime => 0.0,
+            Self::Typical | Self::Mean | Self::SelfTime => 0.0,
             Self::P50 | Self::P99 => quantile::resolution_variance(callsite.ok.scale).min(1.0),
         }
     }

@@ -23,9 +23,6 @@ pub const SUSPECT_ABOVE: f64 = 0.50;
 /// Above this a slowdown is critical; between it and [`SUSPECT_ABOVE`] moderate, below minor.
 pub const CRITICAL_ABOVE: f64 = 2.00;
 
-/// The median gets a vote where the mean varies this many times as much from run to run (as variances).
-pub const STALL_FACTOR: f64 = 4.0;
-
 /// Standard deviation of a logarithm that is assumed at least: run values are never more equal than 0.1 %.
 pub const NOISE_FLOOR: f64 = 1e-3;
 

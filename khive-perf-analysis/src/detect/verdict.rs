@@ -38,8 +38,8 @@ pub enum Reason {
         /// Runs that each side still needs, where that can be estimated.
         more_runs: Option<u32>,
     },
-    /// Mean and median point in opposite directions.
-    Contradictory,
+    /// The mean changed, and without the slowest hundredth of the calls it did not.
+    SlowestCalls,
     /// Most callsites, or one that looks much slower, are inconclusive themselves.
     Callsites,
 }
@@ -104,9 +104,9 @@ impl fmt::Display for Reason {
             Self::TooNoisy { more_runs: None } => {
                 f.write_str("too noisy; record more runs of each side")
             }
-            Self::Contradictory => {
-                f.write_str("mean and median disagree on the direction; look at the distribution")
-            }
+            Self::SlowestCalls => f.write_str(
+                "only the slowest hundredth of its calls changed; look at p99 and its stalls",
+            ),
             Self::Callsites => {
                 f.write_str("too many callsites are inconclusive, or one looks much slower")
             }

@@ -11,8 +11,8 @@
 //!   "callsites": [{
 //!     "service": "shop", "group": "checkout", "name": "checkout::price",
 //!     "verdict": "regressed", "reason": null, "more_runs": null, "severity": "moderate",
-//!     "judged_on": "mean", "adjusted_p": 0.0001,
-//!     "measures": [{"measure": "mean", "base_s": 0.001, "candidate_s": 0.002,
+//!     "judged_on": "typical", "adjusted_p": 0.0001,
+//!     "measures": [{"measure": "typical", "base_s": 0.001, "candidate_s": 0.002,
 //!                   "factor": 2.0, "low": 1.9, "high": 2.1}],
 //!     "calls": {"base": {"runs": 5, "per_run": 1000.0, "error_rate": 0.0}, "candidate": {}},
 //!     "notes": []
@@ -173,7 +173,7 @@ impl<'a> Callsite<'a> {
                 _ => None,
             },
             severity: finding.severity.map(detect::Severity::as_str),
-            judged_on: finding.judged_on.as_str(),
+            judged_on: detect::Measure::JUDGED.as_str(),
             adjusted_p: finding.adjusted_p,
             measures: finding.measures.iter().map(Measure::of).collect(),
             calls: Both {

@@ -1,6 +1,6 @@
 //! A comparison as Markdown, for a comment on a change: what changed first, the rest folded away.
 
-use crate::detect::{Comparison, Finding, Verdict};
+use crate::detect::{Comparison, Finding, Measure, Verdict};
 use crate::report::words;
 
 /// Rows of one table; what is more is counted. Hosts of review comments cut off at 64 KiB.
@@ -83,7 +83,7 @@ fn table(findings: &[&Finding], confidence: f64) -> String {
 }
 
 fn row(finding: &Finding) -> String {
-    let measured = finding.measured(finding.judged_on);
+    let measured = finding.measured(Measure::JUDGED);
     let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), words::seconds);
     let change = finding.change();
     let verdict = match finding.severity {

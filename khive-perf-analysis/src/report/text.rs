@@ -1,6 +1,6 @@
 //! A comparison as a table of at most 120 columns, the worst callsite first.
 
-use crate::detect::{Comparison, Finding, Measure, Verdict};
+use crate::detect::{Comparison, Finding, Measure};
 use crate::report::words;
 
 /// No line is longer, whatever the callsites are called.
@@ -86,18 +86,9 @@ fn line(row: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
 }
 
 fn row(finding: &Finding) -> [String; COLUMNS] {
-    let measured = finding.measured(finding.judged_on);
+    let measured = finding.measured(Measure::JUDGED);
     let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), words::seconds);
     let change = finding.change();
-    let mark = if finding.judged_on == Measure::P50 {
-        " (p50)"
-    } else {
-        ""
-    };
-    let verdict = match finding.verdict {
-        Verdict::Added | Verdict::Removed => finding.verdict.as_str().to_owned(),
-        verdict => format!("{}{mark}", verdict.as_str()),
-    };
     [
         finding.key.name.clone(),
         finding.key.group.clone(),
@@ -105,7 +96,7 @@ fn row(finding: &Finding) -> [String; COLUMNS] {
         time(measured.and_then(|measured| measured.candidate_s)),
         change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor)),
         words::interval(change),
-        verdict,
+        finding.verdict.as_str().to_owned(),
         finding
             .severity
             .map_or_else(String::new, |severity| severity.as_str().to_owned()),

@@ -1,6 +1,6 @@
 //! Wording that the reports share: durations, changes, intervals, and the closing sentence.
 
-use crate::detect::{Calls, Change, Comparison, Drift, Finding, Measure, Reason, Side, Verdict};
+use crate::detect::{Calls, Change, Comparison, Drift, Finding, Reason, Side, Verdict};
 
 /// Three significant digits and a unit: `1.23 ms`.
 pub(crate) fn seconds(value: f64) -> String {
@@ -138,9 +138,6 @@ pub(crate) fn notes(finding: &Finding) -> Vec<String> {
         Verdict::Inconclusive(Reason::OneRunASide) => {}
         Verdict::Inconclusive(reason) => notes.push(reason.to_string()),
         _ => {}
-    }
-    if finding.judged_on == Measure::P50 {
-        notes.push("judged on its median, as single stalls move its mean".to_owned());
     }
     if finding.fails_more() {
         let rate = |calls: &Calls| format!("{:.1} %", calls.error_rate * 100.0);

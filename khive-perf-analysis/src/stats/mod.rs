@@ -6,3 +6,4 @@ pub mod quantile;
 pub mod robust;
 pub mod special;
 pub mod student;
+pub mod trimmed;

@@ -72,7 +72,7 @@ pub fn trigamma(mut x: f64) -> f64 {
 pub fn inverse_trigamma(y: f64) -> f64 {
     // ψ'(x) lies between 1/x and 1/x + 1/x², so these bracket every y a double can hold usefully.
     let (mut low, mut high) = (1e-8f64.ln(), 1e12f64.ln());
-    for _ in 0..200 {
+    for _ in 0..60 {
         let middle = 0.5 * (low + high);
         if trigamma(middle.exp()) > y {
             low = middle;

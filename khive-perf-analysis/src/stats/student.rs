@@ -38,7 +38,7 @@ pub fn critical(confidence: f64, freedom: f64) -> f64 {
         high *= 2.0;
     }
     let mut low = 0.0;
-    for _ in 0..100 {
+    for _ in 0..50 {
         let middle = 0.5 * (low + high);
         if two_sided_p(middle, freedom) > tail {
             low = middle;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use khive_perf_analysis::model::{CallsiteKey, CallsiteRun, ExpHistogram, Run};
 
 /// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), with normal numbers by Box and Muller.
-pub struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,11 +21,11 @@ impl Rng {
     }
 
     /// Even over `0..1`, never 0.
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.uniform().ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()
     }
@@ -33,22 +33,22 @@ impl Rng {
 
 /// How one callsite behaves.
 #[derive(Clone, Debug)]
-pub struct Behaviour {
-    pub name: String,
+pub(crate) struct Behaviour {
+    pub(crate) name: String,
     /// Middle of its calls, in seconds.
-    pub median_s: f64,
+    pub(crate) median_s: f64,
     /// Standard deviation of the logarithm from run to run.
-    pub run_sd: f64,
+    pub(crate) run_sd: f64,
     /// Calls of each run.
-    pub calls: u64,
+    pub(crate) calls: u64,
     /// Chance that a run has a stall in it, of this many seconds.
-    pub stall: Option<(f64, f64)>,
+    pub(crate) stall: Option<(f64, f64)>,
     /// Share of the wall time that is the callsite's own.
-    pub own: f64,
+    pub(crate) own: f64,
 }
 
 impl Behaviour {
-    pub fn new(name: impl Into<String>, median_s: f64, run_sd: f64) -> Self {
+    pub(crate) fn new(name: impl Into<String>, median_s: f64, run_sd: f64) -> Self {
         Self {
             name: name.into(),
             median_s,
@@ -59,7 +59,7 @@ impl Behaviour {
         }
     }
 
-    pub fn key(&self) -> CallsiteKey {
+    pub(crate) fn key(&self) -> CallsiteKey {
         CallsiteKey {
             service: "shop".into(),
             group: String::new(),
@@ -85,7 +85,7 @@ const SLICES: [(f64, f64); 9] = [
 ];
 
 /// A histogram of `calls` calls around `median_s`, at scale 5, with `stall_s` added to one of them.
-pub fn histogram(median_s: f64, calls: u64, stall_s: f64) -> ExpHistogram {
+pub(crate) fn histogram(median_s: f64, calls: u64, stall_s: f64) -> ExpHistogram {
     let mut histogram = ExpHistogram {
         scale: 5,
         ..ExpHistogram::default()
@@ -117,7 +117,7 @@ pub fn histogram(median_s: f64, calls: u64, stall_s: f64) -> ExpHistogram {
 }
 
 /// One run of all callsites, each `slower[i]` times as slow, the whole machine `machine` times.
-pub fn run(rng: &mut Rng, name: &str, world: &[Behaviour], slower: &[f64], machine: f64) -> Run {
+pub(crate) fn run(rng: &mut Rng, name: &str, world: &[Behaviour], slower: &[f64], machine: f64) -> Run {
     let mut callsites = BTreeMap::new();
     for (behaviour, slower) in world.iter().zip(slower) {
         let noise = (behaviour.run_sd * rng.normal()).exp();
@@ -145,7 +145,7 @@ pub fn run(rng: &mut Rng, name: &str, world: &[Behaviour], slower: &[f64], machi
 }
 
 /// `count` runs of one side.
-pub fn runs(
+pub(crate) fn runs(
     rng: &mut Rng,
     name: &str,
     count: usize,
@@ -158,7 +158,7 @@ pub fn runs(
 }
 
 /// `count` callsites of one service: noise of 1 to 5 % from run to run, every fifth (the async ones) up to 10 %.
-pub fn service(rng: &mut Rng, count: usize) -> Vec<Behaviour> {
+pub(crate) fn service(rng: &mut Rng, count: usize) -> Vec<Behaviour> {
     (0..count)
         .map(|index| {
             let run_sd = if index % 5 == 4 {

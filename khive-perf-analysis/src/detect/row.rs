@@ -1,0 +1,150 @@
+//! One callsite on its way from its runs to a finding.
+
+use crate::detect::comparison::{Change, Finding, Measured};
+use crate::detect::contrast::{self, Contrast, Samples};
+use crate::detect::drift::{self, Drift};
+use crate::detect::measure::{self, Calls, Measure};
+use crate::detect::settings::Settings;
+use crate::detect::verdict::{self, Reason, Severity, Verdict};
+use crate::model::{CallsiteKey, Run};
+use crate::stats::discovery;
+
+/// A callsite with one cell for each of [`Measure::ALL`].
+pub(crate) struct Row<'a> {
+    key: &'a CallsiteKey,
+    base_calls: Calls,
+    candidate_calls: Calls,
+    cells: Vec<Cell>,
+}
+
+struct Cell {
+    measure: Measure,
+    samples: Samples,
+    contrast: Option<Contrast>,
+}
+
+/// Every callsite of either side, measured.
+pub(crate) fn rows<'a>(base: &'a [Run], candidate: &'a [Run]) -> Vec<Row<'a>> {
+    let new = |key| Row {
+        key,
+        base_calls: Calls::of(base, key),
+        candidate_calls: Calls::of(candidate, key),
+        cells: Vec::with_capacity(Measure::ALL.len()),
+    };
+    let mut rows: Vec<Row<'a>> = measure::keys(base, candidate)
+        .into_iter()
+        .map(new)
+        .collect();
+    for measure in Measure::ALL {
+        let samples = |row: &Row<'_>| measure.samples(base, candidate, row.key);
+        let samples: Vec<Samples> = rows.iter().map(samples).collect();
+        // All callsites together, as each learns from the noise of the others.
+        let contrasts = contrast::contrasts(&samples);
+        let column = samples.into_iter().zip(contrasts);
+        for (row, (samples, contrast)) in rows.iter_mut().zip(column) {
+            row.cells.push(Cell {
+                measure,
+                samples,
+                contrast,
+            });
+        }
+    }
+    rows
+}
+
+/// Takes a drift of the machine out of every measure, where there is one.
+pub(crate) fn remove_drift(rows: &mut [Row<'_>]) -> Drift {
+    let judged: Vec<Contrast> = rows
+        .iter()
+        .filter_map(|row| row.contrast(Measure::JUDGED).copied())
+        .collect();
+    let common = drift::find(&judged);
+    for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
+        cell.contrast = cell
+            .contrast
+            .map(|contrast| contrast.less(common.ln, common.error));
+    }
+    common.drift
+}
+
+/// Judges every callsite, with the evidence asked for raised by their number.
+pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings) -> Vec<Finding> {
+    let judged = adjusted(rows, Measure::JUDGED);
+    let guard = adjusted(rows, Measure::Mean);
+    rows.iter()
+        .zip(judged.into_iter().zip(guard))
+        .map(|(row, (judged, guard))| row.finding(judged, guard, settings))
+        .collect()
+}
+
+/// Adjusted p-values of one measure; callsites without an interval ask nothing and must not dilute the rest.
+fn adjusted(rows: &[Row<'_>], measure: Measure) -> Vec<f64> {
+    let p = |row: &Row<'_>| {
+        let contrast = row.contrast(measure)?;
+        contrast.standard_error.map(|_| contrast.p())
+    };
+    let p: Vec<Option<f64>> = rows.iter().map(p).collect();
+    let asked: Vec<f64> = p.iter().copied().flatten().collect();
+    let mut adjusted = discovery::adjust(&asked).into_iter();
+    p.iter()
+        .map(|p| p.and_then(|_| adjusted.next()).unwrap_or(1.0))
+        .collect()
+}
+
+// === impl Row ===
+
+impl Row<'_> {
+    fn contrast(&self, measure: Measure) -> Option<&Contrast> {
+        let cell = self.cells.iter().find(|cell| cell.measure == measure)?;
+        cell.contrast.as_ref()
+    }
+
+    fn verdict(&self, judged: f64, guard: f64, settings: &Settings) -> Verdict {
+        match (self.base_calls.runs > 0, self.candidate_calls.runs > 0) {
+            (false, true) => return Verdict::Added,
+            (true, false) => return Verdict::Removed,
+            (false, false) => return Verdict::Inconclusive(Reason::NoRuns),
+            (true, true) => {}
+        }
+        let Some(contrast) = self.contrast(Measure::JUDGED) else {
+            return Verdict::Inconclusive(Reason::NoneEndedWell);
+        };
+        let verdict = verdict::judge(contrast, judged, settings);
+        if verdict != Verdict::Unchanged {
+            return verdict;
+        }
+        // The typical call is as it was; a change of the slowest hundredth alone shows in the mean.
+        let mean = self.contrast(Measure::Mean);
+        match mean.map(|mean| verdict::judge(mean, guard, settings)) {
+            Some(Verdict::Regressed | Verdict::Improved) => {
+                Verdict::Inconclusive(Reason::SlowestCalls)
+            }
+            _ => verdict,
+        }
+    }
+
+    fn finding(&self, judged: f64, guard: f64, settings: &Settings) -> Finding {
+        let verdict = self.verdict(judged, guard, settings);
+        let measured = |cell: &Cell| Measured {
+            measure: cell.measure,
+            base_s: cell.samples.base_mean().map(f64::exp),
+            candidate_s: cell.samples.candidate_mean().map(f64::exp),
+            change: cell
+                .contrast
+                .map(|contrast| Change::of(&contrast, settings.confidence)),
+        };
+        let mut finding = Finding {
+            key: self.key.clone(),
+            verdict,
+            severity: None,
+            adjusted_p: judged,
+            measures: self.cells.iter().map(measured).collect(),
+            base_calls: self.base_calls,
+            candidate_calls: self.candidate_calls,
+        };
+        if verdict == Verdict::Regressed {
+            finding.severity = finding.change().map(|change| Severity::of(change.factor));
+        }
+        finding
+    }
+}
