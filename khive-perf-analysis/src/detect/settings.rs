@@ -6,7 +6,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Share of false ones among the changes shown that is put up with (Benjamini-Hochberg).
 ///
 /// Where nothing changed at all, it is the chance that a whole comparison shows anything.
-pub const FALSE_DISCOVERY_RATE: f64 = 0.01;
+pub const FALSE_DISCOVERY_RATE: f64 = 0.005;
 
 /// Smaller relative changes are not worth a verdict, however sure.
 pub const MIN_EFFECT: f64 = 0.05;

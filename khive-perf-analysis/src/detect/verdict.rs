@@ -150,21 +150,23 @@ pub(crate) fn judge(contrast: &Contrast, p: f64, settings: &Settings) -> Verdict
         });
     };
     let size = contrast.difference.abs();
-    let is_shown = p <= settings.false_discovery_rate;
-    if is_shown && is_large(contrast, size, settings.min_effect, settings) {
+    let is_worth_it = is_large(contrast, size, settings.min_effect, settings);
+    if is_worth_it && p <= settings.false_discovery_rate {
         return if contrast.difference > 0.0 {
             Verdict::Regressed
         } else {
             Verdict::Improved
         };
     }
-    if is_large(
-        contrast,
-        size + half,
-        BLIND_ABOVE.max(settings.min_effect),
-        settings,
-    ) {
-        let effect = size.max(settings.min_effect.max(BLIND_ABOVE).ln_1p());
+    let looks_changed = is_worth_it && size > half;
+    let blind_above = BLIND_ABOVE.max(settings.min_effect);
+    if looks_changed || is_large(contrast, size + half, blind_above, settings) {
+        // Enough to show what it looks like, or else the change that is to be ruled out.
+        let effect = if looks_changed {
+            size
+        } else {
+            blind_above.ln_1p()
+        };
         let more_runs = contrast.runs_needed(effect, 1.0 - settings.false_discovery_rate);
         return Verdict::Inconclusive(Reason::TooNoisy { more_runs });
     }

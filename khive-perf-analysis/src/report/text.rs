@@ -1,17 +1,17 @@
 //! A comparison as a table of at most 120 columns, the worst callsite first.
 
-use crate::detect::{Comparison, Finding, Measure};
+use crate::detect::{Comparison, Finding, Measure, Settings};
 use crate::report::words;
 
 /// No line is longer, whatever the callsites are called.
 const WIDTH_MAX: usize = 120;
 
-/// Columns of a report, and how much of the rest each may take at least.
+/// Columns of a report, and the width that the two of text keep in any case.
 const COLUMNS: usize = 8;
 const GROUP_MIN: usize = 5;
 const NAME_MIN: usize = 12;
 
-/// Ahead of a callsite that was judged on its median.
+/// What each column holds.
 const HEADER: [&str; COLUMNS] = [
     "callsite",
     "group",
@@ -25,9 +25,8 @@ const HEADER: [&str; COLUMNS] = [
 
 /// The report, with a newline at its end.
 pub fn comparison(comparison: &Comparison) -> String {
-    let confidence = comparison.settings.confidence * 100.0;
     let mut text = format!(
-        "Base {}, candidate {}; wall time per call, intervals at {confidence} %.\n",
+        "Base {}, candidate {}; wall time of a typical call.\n",
         words::side(&comparison.base),
         words::side(&comparison.candidate),
     );
@@ -37,7 +36,7 @@ pub fn comparison(comparison: &Comparison) -> String {
     }
     if !comparison.findings.is_empty() {
         text.push('\n');
-        text.push_str(&table(&comparison.findings));
+        text.push_str(&table(&comparison.findings, &comparison.settings));
         text.push('\n');
     }
     for finding in &comparison.findings {
@@ -49,8 +48,10 @@ pub fn comparison(comparison: &Comparison) -> String {
     text
 }
 
-fn table(findings: &[Finding]) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned)];
+fn table(findings: &[Finding], settings: &Settings) -> String {
+    let mut header = HEADER.map(str::to_owned);
+    header[5] = format!("{} % interval", settings.confidence * 100.0);
+    let mut rows = vec![header];
     rows.extend(findings.iter().map(row));
     let mut widths = [0usize; COLUMNS];
     for row in &rows {
@@ -90,8 +91,8 @@ fn row(finding: &Finding) -> [String; COLUMNS] {
     let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), words::seconds);
     let change = finding.change();
     [
-        finding.key.name.clone(),
-        finding.key.group.clone(),
+        words::clean(&finding.key.name),
+        words::clean(&finding.key.group),
         time(measured.and_then(|measured| measured.base_s)),
         time(measured.and_then(|measured| measured.candidate_s)),
         change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor)),

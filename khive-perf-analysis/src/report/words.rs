@@ -7,6 +7,9 @@ pub(crate) fn seconds(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
     }
+    if value.abs() >= 1e5 {
+        return format!("{value:.2e} s");
+    }
     let (scaled, unit) = match value.abs() {
         v if v >= 0.999_5 => (value, "s"),
         v if v >= 0.999_5e-3 => (value * 1e3, "ms"),
@@ -52,6 +55,13 @@ pub(crate) fn side(side: &Side) -> String {
         if names.is_empty() { "nothing" } else { &names },
         side.runs
     )
+}
+
+/// A name from outside, with nothing in it that could move the cursor or start a line.
+pub(crate) fn clean(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// What the machine did, where that matters.
@@ -105,11 +115,16 @@ fn regressed(comparison: &Comparison, judged: usize) -> String {
             percent(change.factor)
         ));
     }
-    if let Some(origin) = comparison.origin().filter(|_| number > 1) {
-        text.push_str(&format!(
-            "; the added time is mostly {}'s own",
-            origin.key.name
-        ));
+    let is_worst = |origin: &Finding| worst.is_some_and(|(worst, _)| worst.key == origin.key);
+    match comparison.origin().filter(|_| number > 1) {
+        Some(origin) if is_worst(origin) => text.push_str("; most of the added time is its own"),
+        Some(origin) => {
+            text.push_str(&format!(
+                "; most of the added time is {}'s own",
+                origin.key.name
+            ));
+        }
+        None => {}
     }
     text.push('.');
     text
@@ -148,4 +163,46 @@ pub(crate) fn notes(finding: &Finding) -> Vec<String> {
         ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        for (value, want) in [
+            (0.0, "0.00 ns"),
+            (1.234e-9, "1.23 ns"),
+            (999.6e-9, "1.00 us"),
+            (12.34e-6, "12.3 us"),
+            (0.123_4, "123 ms"),
+            (0.999_9, "1.00 s"),
+            (12_345.0, "12345 s"),
+            (1e300, "1.00e300 s"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(seconds(value), want);
+        }
+    }
+
+    #[test]
+    fn changes_are_percentages_until_multiples_read_better() {
+        for (factor, want) in [
+            (1.123, "+12.3 %"),
+            (0.5, "-50.0 %"),
+            (0.999_99, "+0.0 %"),
+            (10.9, "+990.0 %"),
+            (14.22, "x14.2"),
+            (2e7, "x2e7"),
+            (f64::MAX, "x2e308"),
+        ] {
+            assert_eq!(percent(factor), want);
+        }
+    }
+
+    #[test]
+    fn names_cannot_move_the_cursor() {
+        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+    }
 }

@@ -10,7 +10,7 @@ use crate::simulate::{Behaviour, Rng, runs, service};
 /// Trials of each rate: few in the suite, many where the numbers of the documentation are made.
 fn trials(few: usize) -> usize {
     if std::env::var_os("KHIVE_PERF_RATES").is_some() {
-        few * 10
+        few * 20
     } else {
         few
     }
@@ -50,7 +50,7 @@ fn false_alarms(
 #[test]
 fn a_service_compared_with_itself_is_flagged_at_most_once_in_a_hundred() {
     for (side, seed) in [(2, 1), (3, 2), (5, 3), (10, 4)] {
-        let trials = trials(200);
+        let trials = trials(50);
         let alarms = false_alarms(seed, trials, side, |rng| service(rng, 25));
         println!("A/A, {side} runs a side, 25 callsites: {alarms} of {trials} comparisons flag");
         assert!(
@@ -63,7 +63,7 @@ fn a_service_compared_with_itself_is_flagged_at_most_once_in_a_hundred() {
 #[test]
 fn stalls_are_no_alarm() {
     for (side, chance) in [(3, 0.1), (5, 0.1), (5, 0.3), (5, 0.5)] {
-        let trials = trials(200);
+        let trials = trials(50);
         let alarms = false_alarms(5, trials, side, |rng| {
             let mut world = service(rng, 25);
             for behaviour in &mut world {
@@ -106,10 +106,14 @@ fn demo(seed: u64, trials: usize, stall: Option<f64>) -> Demo {
         let mut world = service(&mut rng, 25);
         let mut slower = vec![1.0; world.len()];
         slower[0] = 1.5 + 2.5 * rng.uniform();
+        let added_s = world[0].median_s * (slower[0] - 1.0);
         let ancestors = if rng.uniform() < 0.5 { 3 } else { 4 };
         for ancestor in 1..=ancestors {
-            slower[ancestor] = 1.1 + 0.5 * rng.uniform();
-            world[ancestor].own = 0.01;
+            // What the leaf takes more, its callers take more: 10 to 60 % of what they took.
+            let share = 0.1 + 0.5 * rng.uniform();
+            slower[ancestor] = 1.0 + share;
+            world[ancestor].median_s = added_s / share;
+            world[ancestor].is_caller = true;
         }
         if let Some(chance) = stall {
             for behaviour in &mut world {
@@ -138,7 +142,7 @@ fn demo(seed: u64, trials: usize, stall: Option<f64>) -> Demo {
 #[test]
 fn a_slower_leaf_and_its_callers_are_what_is_flagged() {
     for stall in [None, Some(0.1)] {
-        let trials = trials(100);
+        let trials = trials(40);
         let Demo {
             exact,
             missed,
@@ -148,10 +152,11 @@ fn a_slower_leaf_and_its_callers_are_what_is_flagged() {
         println!(
             "demo, stalls {stall:?}: exact {exact}, missed {missed}, extra {extra}, origin {origin} of {trials}"
         );
-        assert!(
-            extra * 50 <= trials,
-            "{extra} callsites too many in {trials} comparisons"
-        );
+        // Callsites with 10 % of noise hide some of the callers that are 10 % slower: about one in 25 of all.
+        assert!(exact * 10 >= trials * 7, "{exact} of {trials} exact");
+        assert!(missed * 10 <= trials * 3, "{missed} missed in {trials}");
+        assert!(extra * 20 <= trials, "{extra} too many in {trials}");
+        assert!(origin * 10 >= trials * 9, "{origin} of {trials} origins");
     }
 }
 
@@ -181,18 +186,18 @@ fn power(seed: u64, trials: usize, side: usize, slow: usize, factor: f64) -> (f6
 fn slower_callsites_are_seen_and_false_ones_are_rare_among_them() {
     for (side, factor, least) in [
         (3, 1.1, 0.0),
-        (3, 1.2, 0.0),
-        (3, 1.5, 0.0),
-        (5, 1.1, 0.0),
-        (5, 1.2, 0.0),
-        (5, 1.5, 0.0),
+        (3, 1.2, 0.4),
+        (3, 1.5, 0.9),
+        (5, 1.1, 0.3),
+        (5, 1.2, 0.8),
+        (5, 1.5, 0.97),
     ] {
-        let trials = trials(40);
+        let trials = trials(10);
         let (seen, wrong) = power(7, trials, side, 6, factor);
         println!(
             "{side} runs a side, 6 of 60 slower by x{factor}: power {seen:.3}, false share {wrong:.4}"
         );
         assert!(seen >= least, "{side} runs, x{factor}: {seen}");
-        assert!(wrong <= 0.02, "{side} runs, x{factor}: {wrong}");
+        assert!(wrong <= 0.03, "{side} runs, x{factor}: {wrong}");
     }
 }

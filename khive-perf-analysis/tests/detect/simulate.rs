@@ -43,8 +43,8 @@ pub(crate) struct Behaviour {
     pub(crate) calls: u64,
     /// Chance that a run has a stall in it, of this many seconds.
     pub(crate) stall: Option<(f64, f64)>,
-    /// Share of the wall time that is the callsite's own.
-    pub(crate) own: f64,
+    /// Whether it gets slower by itself, or by what it calls.
+    pub(crate) is_caller: bool,
 }
 
 impl Behaviour {
@@ -55,7 +55,7 @@ impl Behaviour {
             run_sd,
             calls: 2_000,
             stall: None,
-            own: 0.5,
+            is_caller: false,
         }
     }
 
@@ -117,7 +117,13 @@ pub(crate) fn histogram(median_s: f64, calls: u64, stall_s: f64) -> ExpHistogram
 }
 
 /// One run of all callsites, each `slower[i]` times as slow, the whole machine `machine` times.
-pub(crate) fn run(rng: &mut Rng, name: &str, world: &[Behaviour], slower: &[f64], machine: f64) -> Run {
+pub(crate) fn run(
+    rng: &mut Rng,
+    name: &str,
+    world: &[Behaviour],
+    slower: &[f64],
+    machine: f64,
+) -> Run {
     let mut callsites = BTreeMap::new();
     for (behaviour, slower) in world.iter().zip(slower) {
         let noise = (behaviour.run_sd * rng.normal()).exp();
@@ -129,7 +135,8 @@ pub(crate) fn run(rng: &mut Rng, name: &str, world: &[Behaviour], slower: &[f64]
         let ok = histogram(median_s, behaviour.calls, stall_s);
         let callsite = CallsiteRun {
             calls: [ok.count, 0, 0, 0],
-            self_time_s: ok.sum * behaviour.own,
+            // A caller's own half stays as it was.
+            self_time_s: 0.5 * ok.sum / if behaviour.is_caller { *slower } else { 1.0 },
             busy_time_s: ok.sum,
             ok,
             ..CallsiteRun::default()

@@ -1,0 +1,298 @@
+//! Single cases with one right answer.
+
+use khive_perf_analysis::detect::{
+    Comparison, Drift, Finding, Measure, Reason, Settings, Severity, Verdict, compare,
+};
+use khive_perf_analysis::model::{CallsiteRun, Run};
+
+use crate::simulate::{Behaviour, Rng, histogram, run, runs, service};
+
+fn judge(base: &[Run], candidate: &[Run]) -> Comparison {
+    compare(base, candidate, &Settings::default())
+}
+
+/// One run whose only callsite has this median, and this many calls.
+fn single(median_s: f64, calls: u64) -> Run {
+    let behaviour = Behaviour {
+        calls,
+        ..Behaviour::new("shop::only", median_s, 0.0)
+    };
+    run(&mut Rng::new(0), "x", &[behaviour], &[1.0], 1.0)
+}
+
+fn singles(medians_s: &[f64]) -> Vec<Run> {
+    medians_s
+        .iter()
+        .map(|&median_s| single(median_s, 2_000))
+        .collect()
+}
+
+fn only(comparison: &Comparison) -> &Finding {
+    assert_eq!(comparison.findings.len(), 1);
+    &comparison.findings[0]
+}
+
+/// Edits the only callsite of every run.
+fn edit(mut runs: Vec<Run>, edit: impl Fn(&mut CallsiteRun)) -> Vec<Run> {
+    runs.iter_mut()
+        .flat_map(|run| run.callsites.values_mut())
+        .for_each(edit);
+    runs
+}
+
+#[test]
+fn one_run_a_side_is_inconclusive_however_large_the_change() {
+    let comparison = judge(&singles(&[1e-3]), &singles(&[9e-3]));
+    assert_eq!(
+        only(&comparison).verdict,
+        Verdict::Inconclusive(Reason::OneRunASide)
+    );
+    assert_eq!(
+        comparison.verdict(),
+        Verdict::Inconclusive(Reason::OneRunASide)
+    );
+    let change = only(&comparison).change().unwrap();
+    assert!((change.factor / 9.0 - 1.0).abs() < 2e-3);
+    assert_eq!(change.interval, None);
+}
+
+#[test]
+fn one_run_is_judged_by_the_variance_of_the_other_side() {
+    let base = singles(&[1.00e-3, 1.01e-3, 0.99e-3, 1.02e-3, 0.98e-3]);
+    assert_eq!(
+        only(&judge(&base, &singles(&[1.5e-3]))).verdict,
+        Verdict::Regressed
+    );
+    assert_eq!(
+        only(&judge(&base, &singles(&[1.01e-3]))).verdict,
+        Verdict::Unchanged
+    );
+}
+
+#[test]
+fn runs_without_any_variance_are_judged_all_the_same() {
+    let base = singles(&[1e-3; 3]);
+    assert_eq!(
+        only(&judge(&base, &singles(&[1e-3; 3]))).verdict,
+        Verdict::Unchanged
+    );
+    assert_eq!(
+        only(&judge(&base, &singles(&[1.04e-3; 3]))).verdict,
+        Verdict::Unchanged
+    );
+    let comparison = judge(&base, &singles(&[1.06e-3; 3]));
+    assert_eq!(only(&comparison).verdict, Verdict::Regressed);
+    assert_eq!(comparison.verdict(), Verdict::Regressed);
+    assert_eq!(
+        judge(&base, &singles(&[0.9e-3; 3])).verdict(),
+        Verdict::Improved
+    );
+}
+
+#[test]
+fn severity_follows_the_estimate() {
+    for (factor, want) in [
+        (1.1, Severity::Minor),
+        (1.49, Severity::Minor),
+        (1.51, Severity::Moderate),
+        (2.99, Severity::Moderate),
+        (3.01, Severity::Critical),
+    ] {
+        let candidate = singles(&[1e-3 * factor, 1.001e-3 * factor, 0.999e-3 * factor]);
+        let comparison = judge(&singles(&[1e-3, 1.001e-3, 0.999e-3]), &candidate);
+        assert_eq!(only(&comparison).severity, Some(want), "x{factor}");
+    }
+}
+
+#[test]
+fn nanoseconds_are_not_worth_a_verdict() {
+    let base = singles(&[50e-9, 50.1e-9, 49.9e-9]);
+    let candidate = singles(&[60e-9, 60.1e-9, 59.9e-9]);
+    assert_eq!(only(&judge(&base, &candidate)).verdict, Verdict::Unchanged);
+    let settings = Settings {
+        min_effect_s: 1e-9,
+        ..Settings::default()
+    };
+    assert_eq!(
+        only(&compare(&base, &candidate, &settings)).verdict,
+        Verdict::Regressed
+    );
+}
+
+#[test]
+fn noise_gives_no_verdict_and_says_how_many_runs_would() {
+    let base = singles(&[1.0e-3, 1.5e-3, 0.8e-3]);
+    let candidate = singles(&[1.4e-3, 1.1e-3, 2.0e-3]);
+    let comparison = judge(&base, &candidate);
+    let Verdict::Inconclusive(Reason::TooNoisy {
+        more_runs: Some(more),
+    }) = only(&comparison).verdict
+    else {
+        panic!("{:?}", only(&comparison).verdict);
+    };
+    assert!((5..200).contains(&more), "{more}");
+    assert!(matches!(comparison.verdict(), Verdict::Inconclusive(_)));
+}
+
+#[test]
+fn callsites_of_one_side_are_reported_and_not_judged() {
+    let mut rng = Rng::new(1);
+    let world = [
+        Behaviour::new("a", 1e-3, 0.01),
+        Behaviour::new("b", 1e-3, 0.01),
+    ];
+    let base = runs(&mut rng, "base", 3, &world[..1], &[1.0]);
+    let candidate = runs(&mut rng, "candidate", 3, &world[1..], &[1.0]);
+    let comparison = judge(&base, &candidate);
+    let verdicts: Vec<Verdict> = comparison
+        .findings
+        .iter()
+        .map(|finding| finding.verdict)
+        .collect();
+    assert_eq!(verdicts, [Verdict::Added, Verdict::Removed]);
+    assert!(
+        comparison
+            .findings
+            .iter()
+            .all(|finding| finding.change().is_none())
+    );
+    assert!(matches!(comparison.verdict(), Verdict::Inconclusive(_)));
+}
+
+#[test]
+fn a_callsite_whose_calls_all_fail_is_inconclusive() {
+    let base = singles(&[1e-3, 1.01e-3, 0.99e-3]);
+    let candidate = edit(base.clone(), |callsite| {
+        callsite.calls = [0, callsite.calls[0], 0, 0];
+        callsite.ok = Default::default();
+    });
+    let comparison = judge(&base, &candidate);
+    assert_eq!(
+        only(&comparison).verdict,
+        Verdict::Inconclusive(Reason::NoneEndedWell)
+    );
+    assert!(only(&comparison).fails_more());
+}
+
+#[test]
+fn a_series_without_calls_is_no_callsite_of_that_side() {
+    let base = singles(&[1e-3, 1.01e-3]);
+    let never = edit(base.clone(), |callsite| *callsite = CallsiteRun::default());
+    assert_eq!(only(&judge(&base, &never)).verdict, Verdict::Removed);
+    assert_eq!(only(&judge(&never, &base)).verdict, Verdict::Added);
+    assert!(matches!(
+        judge(&never, &never).verdict(),
+        Verdict::Inconclusive(_)
+    ));
+}
+
+#[test]
+fn nothing_on_a_side_is_inconclusive() {
+    for (base, candidate) in [
+        (vec![], singles(&[1e-3])),
+        (singles(&[1e-3]), vec![]),
+        (vec![], vec![]),
+    ] {
+        let comparison = judge(&base, &candidate);
+        assert_eq!(comparison.verdict(), Verdict::Inconclusive(Reason::NoRuns));
+    }
+}
+
+#[test]
+fn a_tail_of_one_call_in_ten_is_a_regression_and_a_single_call_is_not() {
+    let base = edit(
+        singles(&[1e-3, 1.01e-3, 0.99e-3, 1.02e-3, 0.98e-3]),
+        |callsite| {
+            callsite.ok = histogram(callsite.self_time_s, 900, 0.0);
+            callsite
+                .ok
+                .merge(&histogram(callsite.self_time_s, 100, 0.0));
+        },
+    );
+    let tail = edit(base.clone(), |callsite| {
+        callsite.ok = histogram(callsite.self_time_s, 900, 0.0);
+        callsite
+            .ok
+            .merge(&histogram(callsite.self_time_s * 6.0, 100, 0.0));
+    });
+    assert_eq!(only(&judge(&base, &tail)).verdict, Verdict::Regressed);
+    // The same time in one call of each run.
+    let stalled = edit(base.clone(), |callsite| {
+        callsite.ok = histogram(callsite.self_time_s, 999, callsite.self_time_s * 500.0);
+    });
+    let comparison = judge(&base, &stalled);
+    assert_eq!(
+        only(&comparison).verdict,
+        Verdict::Inconclusive(Reason::SlowestCalls)
+    );
+    let mean = only(&comparison)
+        .measured(Measure::Mean)
+        .unwrap()
+        .change
+        .unwrap();
+    assert!(mean.factor > 1.4, "{mean:?}");
+}
+
+#[test]
+fn runs_at_different_resolutions_can_be_compared() {
+    let base = singles(&[1e-3, 1.01e-3, 0.99e-3]);
+    let coarse = edit(base.clone(), |callsite| callsite.ok.downscale(0));
+    assert_eq!(only(&judge(&base, &coarse)).verdict, Verdict::Unchanged);
+    let slower = edit(singles(&[2e-3, 2.01e-3, 1.99e-3]), |callsite| {
+        callsite.ok.downscale(0)
+    });
+    assert_eq!(only(&judge(&base, &slower)).verdict, Verdict::Regressed);
+}
+
+#[test]
+fn a_slower_machine_is_no_regression_and_a_much_slower_one_is() {
+    let mut rng = Rng::new(9);
+    let world = service(&mut rng, 25);
+    let same = vec![1.0; world.len()];
+    let base = runs(&mut rng, "base", 5, &world, &same);
+    let mut on = |machine: f64| -> Comparison {
+        let candidate: Vec<Run> = (0..5)
+            .map(|_| run(&mut rng, "candidate", &world, &same, machine))
+            .collect();
+        judge(&base, &candidate)
+    };
+    let slower = on(1.08);
+    let Drift::Removed { factor } = slower.drift else {
+        panic!("{:?}", slower.drift);
+    };
+    assert!((factor - 1.08).abs() < 0.02, "{factor}");
+    assert_eq!(slower.verdict(), Verdict::Unchanged);
+    assert_eq!(on(1.0).drift, Drift::None);
+    let other = on(1.5);
+    assert!(
+        matches!(other.drift, Drift::Kept { .. }),
+        "{:?}",
+        other.drift
+    );
+    assert_eq!(other.verdict(), Verdict::Regressed);
+}
+
+#[test]
+fn half_of_the_callsites_slower_is_not_a_drift() {
+    let mut rng = Rng::new(10);
+    let world = service(&mut rng, 20);
+    let same = vec![1.0; world.len()];
+    let mut slower = same.clone();
+    slower[..11].fill(1.12);
+    let base = runs(&mut rng, "base", 5, &world, &same);
+    let candidate = runs(&mut rng, "candidate", 5, &world, &slower);
+    assert_eq!(judge(&base, &candidate).drift, Drift::None);
+}
+
+#[test]
+fn absurd_settings_are_replaced() {
+    let absurd = Settings {
+        confidence: f64::NAN,
+        false_discovery_rate: -1.0,
+        min_effect: f64::INFINITY,
+        min_effect_s: f64::NAN,
+        remove_drift: true,
+    };
+    let comparison = compare(&[], &[], &absurd);
+    assert_eq!(comparison.settings, Settings::default());
+}
