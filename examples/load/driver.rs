@@ -45,7 +45,7 @@ pub struct Plan {
     pub sessions: u64, // 1..
 
     /// Entries that each of these sessions has from the start.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 2000)]
     pub transcript_len: usize,
 }
 
@@ -102,7 +102,7 @@ impl Default for Plan {
             connections: 16,
             seed: 1,
             sessions: 16,
-            transcript_len: 1000,
+            transcript_len: 2000,
         }
     }
 }
