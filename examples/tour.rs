@@ -1,12 +1,14 @@
 //! This example shows the whole way: a real service under load, measured run by run, and the verdict on it.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use khive_perf_analysis::detect::Comparison;
+use khive_perf_analysis::report;
 use khive_perf_analysis::store::Store;
 use khive_perf_examples::campaign::{self, Measured, Progress, Side};
 use khive_perf_examples::demo::{self, Inject};
@@ -45,14 +47,14 @@ struct Tour {
     seconds: f64,
 
     /// Requests per second.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
 
     /// Database for the runs; without it the first free tour-N.sqlite.
     #[arg(long)]
     db: Option<PathBuf>,
 
-    /// Fail unless what is found is exactly what was injected (for none and slow-session).
+    /// Exit with 1 unless what is found is exactly what was injected; for none and slow-session.
     #[arg(long)]
     assert: bool,
 }
@@ -65,12 +67,12 @@ fn main() -> ExitCode {
     let line = Line::parse();
     let result = match line.service {
         Some(Service::Service(args)) => {
-            demo::run(args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS)
+            demo::run(args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
         None => line.tour.run(),
     };
     result.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "\ntour: {error}");
+        let _ = writeln!(io::stderr(), "\ntour: {error}");
         ExitCode::from(2)
     })
 }
@@ -88,24 +90,46 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 impl Tour {
     fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
+        if self.assert && !matches!(self.inject, Inject::None | Inject::SlowSession) {
+            let fault = self.inject;
+            return Err(format!("--assert does not know what {fault} slows down").into());
+        }
         let path = match &self.db {
             Some(path) => path.clone(),
             None => campaign::database_path(Path::new("."))?,
         };
         let store = open(&path)?;
         let last = self.measure(&store)?;
-        let mut out = std::io::stdout().lock();
-        writeln!(
-            out,
-            "What the service measured of itself, in the last run of the candidate:\n"
-        )?;
-        writeln!(out, "{}", last.table)?;
-        writeln!(
-            out,
-            "What the driver saw of it from outside:\n\n{}",
-            last.load
-        )?;
+        let comparison = campaign::compare(&store)?;
+        print(&format!(
+            "What the service measured of itself, in the last run of the candidate:\n\n{}\n\
+             What the driver saw of that run from outside:\n\n{}\n\
+             What the comparison found; the candidate ran with --inject {}:\n\n{}\n{}\n",
+            last.table,
+            last.load,
+            self.inject,
+            report::text::comparison(&comparison),
+            next_steps(&path),
+        ))?;
+        if self.assert {
+            return Ok(self.judge(&comparison));
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Says on standard error in what the comparison and the fault differ.
+    fn judge(&self, comparison: &Comparison) -> ExitCode {
+        let surprises = campaign::surprises(comparison, self.inject);
+        let mut stderr = io::stderr().lock();
+        for surprise in &surprises {
+            let _ = writeln!(stderr, "tour: {surprise}");
+        }
+        if surprises.is_empty() {
+            let _ = writeln!(stderr, "tour: found exactly what was injected");
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 
     /// Measures both sides in turn; returns the last run of the candidate.
@@ -130,6 +154,27 @@ impl Tour {
         progress.done();
         last.ok_or_else(|| "there was no run".into())
     }
+}
+
+/// Writes the answer; a reader that has gone away, as in `| head`, has read enough.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn next_steps(database: &Path) -> String {
+    let khive_perf = "cargo run --release --bin khive-perf --";
+    let path = database.display();
+    format!(
+        "All runs are in {path}. What to type next:\n\n\
+         \x20 {khive_perf} runs --db {path}\n\
+         \x20 {khive_perf} compare baseline candidate --db {path}\n\
+         \x20 {khive_perf} check baseline candidate --db {path}    # the same as a gate: exit code 1\n\
+         \x20 cargo run --release --example tour -- --inject none      # nothing changed, nothing found"
+    )
 }
 
 /// Opens a database that has no runs of an earlier tour: they would be compared as well.

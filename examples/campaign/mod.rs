@@ -14,7 +14,9 @@
 mod child;
 mod order;
 mod progress;
+mod verdict;
 
 pub use child::{Measured, measure};
 pub use order::{Side, database_path, order};
 pub use progress::Progress;
+pub use verdict::{compare, surprises};

@@ -42,7 +42,7 @@ pub struct Config {
     pub inject: Inject,
 
     /// Compositions that the cache holds.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 40)]
     pub cache_capacity: usize, // 1..
 
     /// Agents that run at once, over all orchestrations.
@@ -53,8 +53,8 @@ pub struct Config {
     #[arg(long, default_value_t = 64)]
     pub orchestrations_in_flight: usize, // 1..
 
-    /// SQLite connections for reading; there is always one for writing.
-    #[arg(long, default_value_t = 4)]
+    /// SQLite connections for reading sessions, and as many for results; there is always one for writing.
+    #[arg(long, default_value_t = 2)]
     pub readers: usize, // 1..
 }
 
@@ -65,10 +65,10 @@ impl Default for Config {
             db: None,
             definitions: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/demo")),
             inject: Inject::None,
-            cache_capacity: 32,
+            cache_capacity: 40,
             agents_in_flight: 8,
             orchestrations_in_flight: 64,
-            readers: 4,
+            readers: 2,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! SQLite connections: one for writing, several for reading, all used off the async worker threads.
 //!
-//! Readers and the writer share no lock: in WAL mode a reader sees its own moment of the file while
-//! the writer appends, so that slow reads leave writes as they were.
+//! The pools share nothing: in WAL mode a reader sees its own moment of the file while the writer appends,
+//! so that slow reads leave writes as they were; and long histories, read through connections of their
+//! own, push no result out of a page cache.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,10 @@ use crate::demo::error::{Error, Result};
 /// The connections to one SQLite file.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
-    pub(crate) readers: Pool,
+    /// Reads sessions and their histories.
+    pub(crate) sessions: Pool,
+    /// Reads results.
+    pub(crate) results: Pool,
     pub(crate) writer: Pool,
 }
 
@@ -64,7 +68,7 @@ const SCHEMA: &str = "
 // === impl Database ===
 
 impl Database {
-    /// Opens the file, creates what is missing, and connects one writer and `readers` readers.
+    /// Opens the file, creates what is missing, and connects one writer and `readers` readers of each kind.
     pub(crate) fn open(path: &Path, readers: usize) -> Result<Self> {
         let context = |error: rusqlite::Error| {
             Error::internal(format!("cannot open database {}", path.display()), error)
@@ -72,18 +76,10 @@ impl Database {
         let writer = Connection::open(path).map_err(context)?;
         prepare(&writer).map_err(context)?;
         writer.execute_batch(SCHEMA).map_err(context)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let readers = (0..readers.max(1))
-            .map(|_| {
-                let reader = Connection::open_with_flags(path, flags)?;
-                prepare(&reader)?;
-                reader.pragma_update(None, "query_only", true)?;
-                Ok(reader)
-            })
-            .collect::<rusqlite::Result<Vec<_>>>()
-            .map_err(context)?;
+        let readers = || Pool::of_readers(path, readers).map_err(context);
         Ok(Self {
-            readers: Pool::new(readers),
+            sessions: readers()?,
+            results: readers()?,
             writer: Pool::new(vec![writer]),
         })
     }
@@ -106,6 +102,17 @@ impl Pool {
             permits: Arc::new(Semaphore::new(connections.len())),
             idle: Arc::new(Mutex::new(connections)),
         }
+    }
+
+    fn of_readers(path: &Path, count: usize) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let readers = (0..count.max(1)).map(|_| {
+            let reader = Connection::open_with_flags(path, flags)?;
+            prepare(&reader)?;
+            reader.pragma_update(None, "query_only", true)?;
+            Ok(reader)
+        });
+        Ok(Self::new(readers.collect::<rusqlite::Result<_>>()?))
     }
 
     /// Runs a job with one of the connections on a thread that may block.
@@ -174,7 +181,7 @@ mod tests {
     async fn a_reader_cannot_write() {
         let (_dir, database) = open();
         let refused = database
-            .readers
+            .sessions
             .run(|connection| Ok(connection.execute("DELETE FROM sessions", [])?))
             .await;
         assert!(refused.unwrap_err().is_internal());

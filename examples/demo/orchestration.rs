@@ -119,11 +119,11 @@ impl Orchestrator {
         let _permit = self.orchestrations.try_acquire().map_err(|_| {
             Error::busy("too many orchestrations are running; try again in a second")
         })?;
+        let assignments = plan(&request, self.composer.library())?;
         let session = self
             .sessions
             .load(request.session, TAIL_LEN_DEFAULT)
             .await?;
-        let assignments = plan(&request, self.composer.library())?;
         let brief = Arc::new(Brief::new(session, request.task));
         let reports = match self.run_agents(&brief, assignments).await {
             Ok(reports) => reports,

@@ -60,7 +60,7 @@ impl ResultStore {
     #[khive_perf::measure(name = "result::find", group = "orchestration", err)]
     pub(crate) async fn find(&self, id: i64) -> Result<Stored> {
         self.database
-            .readers
+            .results
             .run(move |connection| {
                 let (session, created_unix_ms, outcome) = connection
                     .prepare_cached(

@@ -84,7 +84,7 @@ impl SessionStore {
         };
         let session = self
             .database
-            .readers
+            .sessions
             .run(move |connection| load_session(connection, id, tail_len, reading))
             .await?;
         if self.inject == Inject::Leak {

@@ -21,7 +21,7 @@ use crate::load::report::{Load, Times};
 #[derive(Args, Clone, Debug)]
 pub struct Plan {
     /// Requests per second.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 50)]
     pub rate: u32, // 1..
 
     /// Seconds of load that are not reported.
@@ -41,11 +41,11 @@ pub struct Plan {
     pub seed: u64,
 
     /// Sessions created before the load.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 16)]
     pub sessions: u64, // 1..
 
     /// Entries that each of these sessions has from the start.
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 2000)]
     pub transcript_len: usize,
 }
 
@@ -96,13 +96,13 @@ impl Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            rate: 40,
+            rate: 50,
             warm_up: 1.0,
             seconds: 5.0,
             connections: 16,
             seed: 1,
-            sessions: 24,
-            transcript_len: 1500,
+            sessions: 16,
+            transcript_len: 2000,
         }
     }
 }

@@ -50,7 +50,7 @@ const DOMAINS: &[&str] = &[
 ];
 
 /// Agents that one orchestration of the mix asks for.
-const AGENTS: usize = 6;
+const AGENTS: usize = 4;
 
 const SUBJECTS: &[&str] = &[
     "retries after a timeout of the peer",
@@ -121,12 +121,12 @@ fn get(path: String) -> Planned {
 fn orchestrate(session: i64, random: &mut Random) -> Planned {
     let role = random.below(ROLES.len());
     let domain = random.below(DOMAINS.len());
-    // Three roles in two domains, so that pairings return at different times and some are evicted.
+    // Two roles in two domains, so that pairings return at different times and some are evicted.
     let body = json!({
         "session": session,
         "task": sentence(random),
         "agents": AGENTS,
-        "roles": (0..3).map(|n| ROLES[(role + n) % ROLES.len()]).collect::<Vec<_>>(),
+        "roles": (0..2).map(|n| ROLES[(role + n) % ROLES.len()]).collect::<Vec<_>>(),
         "domains": (0..2).map(|n| DOMAINS[(domain + n) % DOMAINS.len()]).collect::<Vec<_>>(),
     });
     post("/orchestrations", &body)

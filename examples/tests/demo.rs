@@ -160,7 +160,7 @@ async fn a_hundred_agents_work_at_once_and_each_leaves_one_entry() {
     let (_, health) = served.get("/healthz").await;
     assert!(
         health["cache"]["evictions"].as_u64().unwrap() > 0,
-        "48 pairings, 32 places: {health}"
+        "48 pairings, 40 places: {health}"
     );
     served.stop().await;
 }
@@ -305,7 +305,7 @@ async fn every_fault_gives_the_same_answers_and_leaves_its_trace() {
         ));
         let (_, health) = served.get("/healthz").await;
         assert_eq!(health["inject"], inject.to_string());
-        let capacity = if inject == Inject::CacheThrash { 1 } else { 32 };
+        let capacity = if inject == Inject::CacheThrash { 1 } else { 40 };
         let retained = if inject == Inject::Leak { 3 } else { 0 };
         let read = if inject == Inject::Blocking {
             2 + 2 * 14
