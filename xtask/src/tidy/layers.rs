@@ -172,7 +172,7 @@ fn is_in(place: &str, places: &[&str]) -> bool {
 }
 
 fn sql(module: &Module, tokens: &[crate::tidy::lexer::Token]) -> Vec<Finding> {
-    let says = "SQL outside `store/sqlite`; ask the store in its own words";
+    let says = "SQL outside `store/sqlite.rs`; ask the store in its own words";
     let texts = tokens.iter().filter(|token| token.kind == Kind::Text);
     let found = texts.filter(|token| {
         SQL.iter()
