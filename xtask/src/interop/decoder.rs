@@ -229,7 +229,8 @@ impl Promises {
                 && metric.starts_with("`khive.")
             {
                 let bare = |cell: &str| cell.trim_matches('`').to_owned();
-                metrics.insert(bare(metric), ((*kind).to_owned(), bare(unit)));
+                let kind = kind.split(", scale").next().unwrap_or_default();
+                metrics.insert(bare(metric), (kind.to_owned(), bare(unit)));
             }
         }
         if metrics.is_empty() {
@@ -273,7 +274,8 @@ fn kind_of(point: &Value) -> String {
         point["type"].as_str().unwrap_or_default(),
         point["monotonic"].as_bool(),
     ) {
-        ("exponential_histogram", _) => format!("exponential histogram, scale {}", point["scale"]),
+        // Wide histograms are sent at a coarser scale; comparing the buckets says whether it is the right one.
+        ("exponential_histogram", _) => String::from("exponential histogram"),
         ("sum", Some(true)) => format!("sum, monotonic, {number}"),
         ("sum", _) => format!("sum, non-monotonic, {number}"),
         (other, _) => format!("{other}, {number}"),

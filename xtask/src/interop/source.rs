@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::interop::child::Child;
-use crate::interop::recording::{Key, Recording};
+use crate::interop::recording::{Key, Recording, show};
 use crate::run;
 
 /// Sent with every export, to see the user's own resource attributes arrive.
@@ -28,8 +28,15 @@ pub(super) struct Endpoint {
 /// What the program recorded, in its own view.
 pub(super) struct Recorded {
     pub(super) recording: Recording,
-    /// For each histogram the values at [`QUANTILES`] in nanoseconds.
-    pub(super) quantiles: Vec<(Key, [u64; 3])>,
+    pub(super) quantiles: Vec<Quantiles>,
+}
+
+/// The values of one histogram at [`QUANTILES`].
+pub(super) struct Quantiles {
+    pub(super) key: Key,
+    pub(super) ns: [u64; 3],
+    /// The scale at which the histogram is sent: no receiver can know it better than to a bucket of that.
+    pub(super) scale: i64,
 }
 
 /// Builds the named target and gives the path of the program.
@@ -123,7 +130,13 @@ fn read(mut answer: Value) -> Result<Recorded> {
                 .as_u64()
                 .with_context(|| format!("quantiles {entry}"))
         };
-        quantiles.push((key, [value(0)?, value(1)?, value(2)?]));
+        let ns = [value(0)?, value(1)?, value(2)?];
+        let histogram = recording
+            .durations
+            .get(&key)
+            .with_context(|| format!("no histogram for {}", show(&key)))?;
+        let scale = histogram.sent().scale;
+        quantiles.push(Quantiles { key, ns, scale });
     }
     Ok(Recorded {
         recording,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::interop::child::Child;
 use crate::interop::recording::{DURATION, Key, show};
-use crate::interop::source::QUANTILES;
+use crate::interop::source::{QUANTILES, Quantiles};
 use crate::interop::{http, install};
 
 const PACKAGE: &str = "victoria-metrics";
@@ -17,8 +17,6 @@ const SUITE: &str = "trixie";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Where it takes in OTLP.
 pub(super) const PATH: &str = "/opentelemetry/v1/metrics";
-/// One bucket at scale 5, `2^(1/32)`: as far as its answer may be from ours.
-const BUCKET_RATIO: f64 = 1.021_897_148_654_116_7;
 /// It keeps bucket bounds with four digits.
 const ROUNDING: f64 = 1.000_6;
 
@@ -116,10 +114,7 @@ impl Victoria {
     }
 
     /// Compares its quantiles with those of the program; gives how many were compared.
-    pub(super) fn compare(
-        &mut self,
-        ours: &[(Key, [u64; 3])],
-    ) -> Result<Result<usize, Vec<String>>> {
+    pub(super) fn compare(&mut self, ours: &[Quantiles]) -> Result<Result<usize, Vec<String>>> {
         let port = self.port;
         let mut answers = Vec::new();
         for quantile in QUANTILES {
@@ -220,14 +215,14 @@ fn find(key: &Key, samples: &[Sample]) -> Result<f64, String> {
     }
 }
 
-fn compare(ours: &[(Key, [u64; 3])], answers: &[Vec<Sample>]) -> Result<usize, Vec<String>> {
+fn compare(ours: &[Quantiles], answers: &[Vec<Sample>]) -> Result<usize, Vec<String>> {
     let mut differences = Vec::new();
-    for (key, quantiles) in ours {
-        for ((quantile, ns), answer) in QUANTILES.into_iter().zip(quantiles).zip(answers) {
+    for Quantiles { key, ns, scale } in ours {
+        for ((quantile, ns), answer) in QUANTILES.into_iter().zip(ns).zip(answers) {
             #[expect(clippy::cast_precision_loss, reason = "compared to within two percent")]
             let ours_s = *ns as f64 / 1e9;
             match find(key, answer) {
-                Ok(theirs) if is_within_a_bucket(ours_s, theirs) => {}
+                Ok(theirs) if is_within_a_bucket(ours_s, theirs, *scale) => {}
                 Ok(theirs) => {
                     let percent = (theirs / ours_s - 1.0) * 100.0;
                     let name = show(key);
@@ -249,8 +244,10 @@ fn compare(ours: &[(Key, [u64; 3])], answers: &[Vec<Sample>]) -> Result<usize, V
     }
 }
 
-fn is_within_a_bucket(ours: f64, theirs: f64) -> bool {
-    let most = BUCKET_RATIO * ROUNDING;
+/// A bucket is `2^(2^-scale)` wide: 2.2 % at scale 5.
+fn is_within_a_bucket(ours: f64, theirs: f64, scale: i64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a scale is between -10 and 20")]
+    let most = (-scale as f64).exp2().exp2() * ROUNDING;
     (ours / most..=ours * most).contains(&theirs)
 }
 
@@ -273,7 +270,11 @@ mod tests {
 
     #[test]
     fn a_quantile_within_one_bucket_is_equal_and_one_further_off_is_not() {
-        let ours = [(key("ok"), [1_000_000, 1_000_000, 1_000_000])];
+        let ours = [Quantiles {
+            key: key("ok"),
+            ns: [1_000_000; 3],
+            scale: 5,
+        }];
         let of = |p50| {
             compare(
                 &ours,
@@ -286,6 +287,7 @@ mod tests {
         };
         assert_eq!(of(0.00098), Ok(3));
         assert_eq!(of(0.00103).map_err(|found| found.len()), Err(1));
+        assert!(is_within_a_bucket(1.0, 1.04, 4) && !is_within_a_bucket(1.0, 1.05, 4));
         assert_eq!(of(0.0).map_err(|found| found.len()), Err(1));
     }
 

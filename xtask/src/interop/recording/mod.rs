@@ -10,6 +10,9 @@ pub(super) const DURATION: &str = "khive.perf.function.duration";
 const OUTCOME: &str = "khive.perf.outcome";
 const NS_PER_S: f64 = 1e9;
 
+/// The most buckets the exporter sends in one point unless told otherwise.
+const BUCKETS_MAX: i64 = 320;
+
 /// Attributes of a series, values as text: what is left of them in every backend.
 pub(super) type Key = BTreeMap<String, String>;
 
@@ -37,6 +40,8 @@ pub(super) struct Histogram {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) series: usize,
+    /// Histograms too wide for one point, sent with neighbouring buckets merged.
+    pub(super) coarser: usize,
     pub(super) buckets: usize,
     pub(super) numbers: usize,
 }
@@ -45,12 +50,13 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             series,
+            coarser,
             buckets,
             numbers,
         } = self;
         write!(
             f,
-            "{series} histograms with {buckets} buckets and {numbers} numbers equal"
+            "{series} series ({coarser} merged to fit), {buckets} buckets, {numbers} numbers equal"
         )
     }
 }
@@ -144,29 +150,27 @@ impl Recording {
         Ok(())
     }
 
-    /// Adds one point as it came over the wire; a later point of a series takes the place of an earlier one.
+    /// Adds one point as it came over the wire; true when it takes the place of an earlier one of its series.
     pub(super) fn add_point(
         &mut self,
         metric: &str,
         attributes: &Value,
         value: Point<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let key = key(attributes)?;
-        match value {
+        let number = match value {
             Point::Histogram(found) => {
                 let histogram = Histogram::of_point(found)
                     .with_context(|| format!("{metric} {}", show(&key)))?;
-                self.durations.insert(key, histogram);
+                return Ok(self.durations.insert(key, histogram).is_some());
             }
-            Point::Seconds(seconds) => {
-                self.numbers
-                    .insert((metric.to_owned(), key), to_ns(seconds));
-            }
-            Point::Count(count) => {
-                self.numbers.insert((metric.to_owned(), key), count);
-            }
-        }
-        Ok(())
+            Point::Seconds(seconds) => to_ns(seconds),
+            Point::Count(count) => count,
+        };
+        Ok(self
+            .numbers
+            .insert((metric.to_owned(), key), number)
+            .is_some())
     }
 
     /// Compares `found` with what was recorded; where they differ, says where.
@@ -175,7 +179,8 @@ impl Recording {
         for (key, ours) in &self.durations {
             match found.durations.get(key) {
                 Some(theirs) => differences.extend(
-                    ours.difference(theirs)
+                    ours.sent()
+                        .difference(theirs)
                         .map(|why| format!("{} {why}", show(key))),
                 ),
                 None => differences.push(format!("{} has no histogram", show(key))),
@@ -214,13 +219,16 @@ impl Recording {
     }
 
     pub(super) fn tally(&self) -> Tally {
+        let sent: Vec<Histogram> = self.durations.values().map(Histogram::sent).collect();
+        let coarser = self
+            .durations
+            .values()
+            .zip(&sent)
+            .filter(|(ours, sent)| ours.scale != sent.scale);
         Tally {
-            series: self.durations.len(),
-            buckets: self
-                .durations
-                .values()
-                .map(|histogram| histogram.buckets.len())
-                .sum(),
+            series: sent.len(),
+            coarser: coarser.count(),
+            buckets: sent.iter().map(|histogram| histogram.buckets.len()).sum(),
             numbers: self.numbers.len(),
         }
     }
@@ -285,6 +293,29 @@ impl Histogram {
             zero_count: found["zero_count"].as_u64().context("no `zero_count`")?,
             buckets: buckets(&found["buckets"])?,
         })
+    }
+
+    /// This histogram as an exporter sends it: neighbours are merged pairwise until the buckets fit.
+    pub(super) fn sent(&self) -> Self {
+        let mut sent = self.clone();
+        while sent.span() > BUCKETS_MAX {
+            sent.scale -= 1;
+            let mut merged = BTreeMap::new();
+            for (index, count) in &sent.buckets {
+                *merged.entry(index >> 1).or_insert(0) += count;
+            }
+            sent.buckets = merged;
+        }
+        sent
+    }
+
+    /// How many buckets there are from the first to the last, the empty ones included.
+    fn span(&self) -> i64 {
+        let ends = self
+            .buckets
+            .first_key_value()
+            .zip(self.buckets.last_key_value());
+        ends.map_or(0, |((first, _), (last, _))| last - first + 1)
     }
 
     fn difference(&self, found: &Self) -> Option<String> {

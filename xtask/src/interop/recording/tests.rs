@@ -63,6 +63,7 @@ fn the_same_numbers_are_equal_and_counted() {
         ours.compare(&arrived(|_| {})),
         Ok(Tally {
             series: 1,
+            coarser: 0,
             buckets: 2,
             numbers: 4
         })
@@ -138,4 +139,39 @@ fn seconds_come_back_as_the_nanoseconds_they_were() {
         let seconds = ns as f64 / NS_PER_S;
         assert_eq!(to_ns(seconds), ns);
     }
+}
+
+#[test]
+fn a_histogram_too_wide_for_a_point_is_compared_as_it_is_sent() {
+    let wide = json!([[-1001, 2], [-1000, 1], [-999, 4], [-1, 8]]);
+    let mut ours = Recording::of_snapshot(&snapshot()).expect("a snapshot");
+    let histogram = ours.durations.values_mut().next().expect("a histogram");
+    histogram.buckets = buckets(&wide).expect("buckets");
+    let spoilt = |scale: i64, buckets: Value| {
+        let found = arrived(|histogram| {
+            histogram["scale"] = scale.into();
+            histogram["buckets"] = buckets;
+        });
+        ours.compare(&found)
+    };
+    // 1001 buckets wide: two merges make it 251.
+    let tally = spoilt(3, json!([[-251, 2], [-250, 5], [-1, 8]]));
+    assert_eq!(
+        tally,
+        Ok(Tally {
+            series: 1,
+            coarser: 1,
+            buckets: 3,
+            numbers: 4
+        })
+    );
+    assert!(
+        spoilt(3, json!([[-251, 3], [-250, 4], [-1, 8]])).is_err(),
+        "a count in the wrong bucket"
+    );
+    assert!(spoilt(5, wide).is_err(), "finer than fits");
+    assert!(
+        spoilt(2, json!([[-126, 2], [-125, 5], [-1, 8]])).is_err(),
+        "coarser than needed"
+    );
 }
