@@ -1,11 +1,9 @@
-//! Clock: the exporter's only look at the machine's calendar. Waiting goes by tokio's clock.
+//! The only place that asks the operating system for the time of day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-/// Seconds since the Unix epoch.
-#[expect(clippy::disallowed_methods, reason = "this is the crate's clock")]
-pub(crate) fn unix_s() -> u64 {
+/// The time of day, to which dates that receivers send are compared.
+pub(crate) fn now() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
     SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs())
 }

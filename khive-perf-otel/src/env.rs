@@ -1,188 +1,279 @@
-//! Environment: the `OTEL_*` variables, as the OpenTelemetry specification defines them.
+//! The OTEL_* variables, and the words that they may hold.
+//!
+//! An empty variable is an unset one. A variable of the metrics signal wins over the one of all signals.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::builder::{Compression, ExporterBuilder, Protocol, Temporality};
+use percent_encoding::percent_decode_str;
+
 use crate::error::InstallError;
-use crate::resource::Value;
+
+/// How requests travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// gRPC over HTTP/2; port 4317 by default.
+    Grpc,
+    /// Protobuf over HTTP/1.1; port 4318 by default.
+    HttpProtobuf,
+}
+
+/// How requests are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// With gzip, which every receiver must understand.
+    Gzip,
+}
+
+/// Since when values count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Temporality {
+    /// Since the process started. Every receiver understands it, and a lost request loses nothing.
+    Cumulative,
+    /// Since the last point. Calls in flight stay cumulative, as OpenTelemetry asks of such sums.
+    Delta,
+}
+
+/// A text and the variable or setting that it came from, for errors to name.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
 
 /// What the environment asks for.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    /// To send nothing.
-    Nothing,
-    Exporter(Box<ExporterBuilder>),
+#[derive(Debug, Default)]
+pub(crate) struct Variables {
+    /// The SDK is disabled, or the metrics exporter is `none`.
+    pub(crate) is_disabled: bool,
+    pub(crate) protocol: Option<Protocol>,
+    /// To which `/v1/metrics` is added for HTTP.
+    pub(crate) base_endpoint: Option<Named>,
+    /// Used as it is.
+    pub(crate) metrics_endpoint: Option<Named>,
+    /// Whether an endpoint without a scheme means plain text.
+    pub(crate) is_insecure: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Where the headers came from.
+    pub(crate) headers_name: &'static str,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) temporality: Option<Temporality>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) export_timeout: Option<Duration>,
+    pub(crate) service_name: Option<String>,
+    pub(crate) resource: Vec<(String, String)>,
 }
 
-/// A variable that is set and not empty, with its name.
-struct Setting {
-    name: String,
-    value: String,
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
+
+/// Reads the variables through `lookup`, which is [`std::env::var_os`] but in tests.
+pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variables, InstallError> {
+    let env = Env { lookup };
+    if env.is_true("OTEL_SDK_DISABLED")? || env.exporter_is_none()? {
+        return Ok(Variables {
+            is_disabled: true,
+            ..Variables::default()
+        });
+    }
+    let headers = env.first(METRICS_HEADERS, HEADERS)?;
+    Ok(Variables {
+        is_disabled: false,
+        protocol: env.parse("PROTOCOL", parse_protocol)?,
+        base_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT")?,
+        metrics_endpoint: env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")?,
+        is_insecure: env.is_insecure()?,
+        headers_name: headers.as_ref().map_or(HEADERS, |headers| headers.name),
+        headers: match headers {
+            Some(headers) => pairs(&headers.value)
+                .map_err(|problem| InstallError::secret(headers.name, problem))?,
+            None => Vec::new(),
+        },
+        timeout: env.parse("TIMEOUT", parse_timeout)?,
+        compression: env.parse("COMPRESSION", parse_compression)?,
+        temporality: env
+            .get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")?
+            .map(|named| parsed(&named, parse_temporality))
+            .transpose()?,
+        interval: env
+            .get("OTEL_METRIC_EXPORT_INTERVAL")?
+            .map(|named| parsed(&named, parse_interval))
+            .transpose()?,
+        export_timeout: env
+            .get("OTEL_METRIC_EXPORT_TIMEOUT")?
+            .map(|named| parsed(&named, parse_timeout))
+            .transpose()?,
+        service_name: env.get("OTEL_SERVICE_NAME")?.map(|named| named.value),
+        resource: match env.get("OTEL_RESOURCE_ATTRIBUTES")? {
+            Some(named) => pairs(&named.value)
+                .map_err(|problem| InstallError::setting(named.name, &named.value, problem))?,
+            None => Vec::new(),
+        },
+    })
 }
 
-impl Setting {
-    fn wrong(&self, remedy: impl Into<String>) -> InstallError {
-        InstallError::setting(&self.name, &self.value, remedy)
-    }
-
-    fn milliseconds(&self) -> Result<Duration, InstallError> {
-        match self.value.parse::<u64>() {
-            Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
-            _ => Err(self.wrong("must be a number of milliseconds, at least 1")),
-        }
-    }
+struct Env<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
-struct Environment<'a> {
-    look_up: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Environment<'_> {
-    fn get(&self, name: &str) -> Option<Setting> {
-        let value = (self.look_up)(name)?.trim().to_owned();
-        (!value.is_empty()).then(|| Setting {
-            name: name.to_owned(),
-            value,
-        })
-    }
-
-    /// The metrics variable of an OTLP setting, else the general one.
-    fn otlp(&self, what: &str) -> Option<Setting> {
-        self.get(&format!("OTEL_EXPORTER_OTLP_METRICS_{what}"))
-            .or_else(|| self.get(&format!("OTEL_EXPORTER_OTLP_{what}")))
-    }
-}
-
-/// Reads the environment through `look_up`.
-pub(crate) fn read(look_up: &dyn Fn(&str) -> Option<String>) -> Result<Asked, InstallError> {
-    let env = Environment { look_up };
-    if let Some(disabled) = env.get("OTEL_SDK_DISABLED")
-        && disabled.value.eq_ignore_ascii_case("true")
-    {
-        return Ok(Asked::Nothing);
-    }
-    if let Some(exporter) = env.get("OTEL_METRICS_EXPORTER") {
-        match exporter.value.as_str() {
-            "otlp" => {}
-            "none" => return Ok(Asked::Nothing),
-            _ => return Err(exporter.wrong("must be `otlp` or `none`")),
-        }
-    }
-    let mut builder = ExporterBuilder::new();
-    if let Some(protocol) = env.otlp("PROTOCOL") {
-        builder.protocol = match protocol.value.as_str() {
-            "grpc" => Protocol::Grpc,
-            "http/protobuf" => Protocol::HttpProtobuf,
-            "http/json" => {
-                return Err(protocol.wrong("is not supported; set `http/protobuf` or `grpc`"));
-            }
-            _ => return Err(protocol.wrong("must be `http/protobuf` or `grpc`")),
+impl Env<'_> {
+    fn get(&self, name: &'static str) -> Result<Option<Named>, InstallError> {
+        let Some(value) = (self.lookup)(name) else {
+            return Ok(None);
         };
+        let value = value.into_string().map_err(|value| {
+            InstallError::setting(name, &value.to_string_lossy(), "it is not UTF-8; retype it")
+        })?;
+        let value = value.trim().to_owned();
+        Ok((!value.is_empty()).then_some(Named { name, value }))
     }
-    endpoint(&env, &mut builder)?;
-    if let Some(compression) = env.otlp("COMPRESSION") {
-        builder.compression = match compression.value.as_str() {
-            "gzip" => Compression::Gzip,
-            "none" => Compression::None,
-            _ => return Err(compression.wrong("must be `gzip` or `none`")),
-        };
-    }
-    if let Some(headers) = env.otlp("HEADERS") {
-        builder.headers = pairs(&headers)?;
-    }
-    if let Some(timeout) = env.otlp("TIMEOUT") {
-        builder.timeout = timeout.milliseconds()?;
-    }
-    if let Some(preference) = env.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE") {
-        builder.temporality = match preference.value.to_ascii_lowercase().as_str() {
-            "cumulative" => Temporality::Cumulative,
-            // Counters and histograms of ours are synchronous: both words mean the same for them.
-            "delta" | "lowmemory" => Temporality::Delta,
-            _ => return Err(preference.wrong("must be `cumulative`, `delta` or `lowmemory`")),
-        };
-    }
-    if let Some(interval) = env.get("OTEL_METRIC_EXPORT_INTERVAL") {
-        builder.interval = interval.milliseconds()?;
-    }
-    if let Some(timeout) = env.get("OTEL_METRIC_EXPORT_TIMEOUT") {
-        builder.export_timeout = timeout.milliseconds()?;
-    }
-    resource(&env, &mut builder)?;
-    Ok(Asked::Exporter(Box::new(builder)))
-}
 
-/// The metrics endpoint is used as it is; the general one is a base to which HTTP adds its path.
-fn endpoint(env: &Environment<'_>, builder: &mut ExporterBuilder) -> Result<(), InstallError> {
-    let own = env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
-    let is_own = own.is_some();
-    let Some(endpoint) = own.or_else(|| env.get("OTEL_EXPORTER_OTLP_ENDPOINT")) else {
-        return Ok(());
-    };
-    let mut url = endpoint.value.clone();
-    if !url.contains("://") {
-        let insecure = env
-            .otlp("INSECURE")
-            .is_some_and(|it| it.value.eq_ignore_ascii_case("true"));
-        if builder.protocol != Protocol::Grpc || !insecure {
-            return Err(endpoint.wrong("must begin with `http://`"));
-        }
-        url = format!("http://{url}");
-    }
-    if builder.protocol == Protocol::HttpProtobuf && !is_own {
-        url = format!("{}/v1/metrics", url.trim_end_matches('/'));
-    }
-    builder.endpoint = Some(url);
-    builder.endpoint_setting = endpoint.name;
-    Ok(())
-}
-
-/// `OTEL_SERVICE_NAME` wins over `service.name` in `OTEL_RESOURCE_ATTRIBUTES`; both win over what was
-/// detected.
-fn resource(env: &Environment<'_>, builder: &mut ExporterBuilder) -> Result<(), InstallError> {
-    if let Some(attributes) = env.get("OTEL_RESOURCE_ATTRIBUTES") {
-        for (name, value) in pairs(&attributes)? {
-            builder.resource.insert(name, Value::Text(value));
+    fn first(
+        &self,
+        metrics: &'static str,
+        all: &'static str,
+    ) -> Result<Option<Named>, InstallError> {
+        match self.get(metrics)? {
+            Some(named) => Ok(Some(named)),
+            None => self.get(all),
         }
     }
-    if let Some(name) = env.get("OTEL_SERVICE_NAME") {
-        builder
-            .resource
-            .insert("service.name".to_owned(), Value::Text(name.value));
+
+    /// Reads a variable that exists for metrics and for all signals.
+    fn parse<T>(&self, which: &str, parse: Parse<T>) -> Result<Option<T>, InstallError> {
+        let (metrics, all) = match which {
+            "PROTOCOL" => (
+                "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+                "OTEL_EXPORTER_OTLP_PROTOCOL",
+            ),
+            "TIMEOUT" => (
+                "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+                "OTEL_EXPORTER_OTLP_TIMEOUT",
+            ),
+            _ => (
+                "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+                "OTEL_EXPORTER_OTLP_COMPRESSION",
+            ),
+        };
+        self.first(metrics, all)?
+            .map(|named| parsed(&named, parse))
+            .transpose()
     }
-    Ok(())
+
+    /// Everything but `true`, in any case, is false: so the specification.
+    fn is_true(&self, name: &'static str) -> Result<bool, InstallError> {
+        Ok(self
+            .get(name)?
+            .is_some_and(|named| named.value.eq_ignore_ascii_case("true")))
+    }
+
+    fn is_insecure(&self) -> Result<bool, InstallError> {
+        let named = self.first(
+            "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
+            "OTEL_EXPORTER_OTLP_INSECURE",
+        )?;
+        Ok(named.is_some_and(|named| named.value.eq_ignore_ascii_case("true")))
+    }
+
+    fn exporter_is_none(&self) -> Result<bool, InstallError> {
+        let Some(named) = self.get("OTEL_METRICS_EXPORTER")? else {
+            return Ok(false);
+        };
+        match named.value.to_ascii_lowercase().as_str() {
+            "otlp" => Ok(false),
+            "none" => Ok(true),
+            _ => Err(InstallError::setting(
+                named.name,
+                &named.value,
+                "there is no such exporter here; set `otlp` or `none`",
+            )),
+        }
+    }
 }
 
-/// `name=value,name=value`, percent-encoded.
-fn pairs(setting: &Setting) -> Result<Vec<(String, String)>, InstallError> {
-    let remedy = "must be `name=value,name=value`, with `,`, `=` and `%` percent-encoded";
-    setting
-        .value
+type Parse<T> = fn(&str) -> Result<T, &'static str>;
+
+fn parsed<T>(named: &Named, parse: Parse<T>) -> Result<T, InstallError> {
+    parse(&named.value).map_err(|problem| InstallError::setting(named.name, &named.value, problem))
+}
+
+fn parse_protocol(value: &str) -> Result<Protocol, &'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "grpc" => Ok(Protocol::Grpc),
+        "http/protobuf" => Ok(Protocol::HttpProtobuf),
+        "http/json" => Err("JSON is not supported yet; set `http/protobuf`, on the same port"),
+        _ => Err("there is no such protocol; set `http/protobuf` or `grpc`"),
+    }
+}
+
+fn parse_compression(value: &str) -> Result<Compression, &'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        _ => Err("this compression is not supported; set `gzip` or `none`"),
+    }
+}
+
+fn parse_temporality(value: &str) -> Result<Temporality, &'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "cumulative" => Ok(Temporality::Cumulative),
+        // They differ for asynchronous counters, of which there are none.
+        "delta" | "lowmemory" => Ok(Temporality::Delta),
+        _ => Err("there is no such temporality; set `cumulative`, `delta` or `lowmemory`"),
+    }
+}
+
+fn parse_timeout(value: &str) -> Result<Duration, &'static str> {
+    match value.parse() {
+        Ok(0) => Ok(NO_LIMIT),
+        Ok(ms) => Ok(Duration::from_millis(ms)),
+        Err(_) => Err("this is no time; set whole milliseconds, 0 for no limit"),
+    }
+}
+
+fn parse_interval(value: &str) -> Result<Duration, &'static str> {
+    match value.parse() {
+        Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err("this is no interval; set whole milliseconds, at least 1"),
+    }
+}
+
+/// A timeout that never comes, and can still be added to the time of day.
+pub(crate) const NO_LIMIT: Duration = Duration::from_secs(365 * 86_400);
+
+/// Reads `key=value,key=value`, percent-decoded.
+fn pairs(value: &str) -> Result<Vec<(String, String)>, String> {
+    value
         .split(',')
-        .filter(|pair| !pair.trim().is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').ok_or_else(|| setting.wrong(remedy))?;
-            let name = percent_decoded(name.trim()).filter(|name| !name.is_empty());
-            let value = percent_decoded(value.trim());
-            name.zip(value).ok_or_else(|| setting.wrong(remedy))
+        .enumerate()
+        .filter(|(_, entry)| !entry.trim().is_empty())
+        .map(|(at, entry)| {
+            let entry_number = at + 1;
+            let (key, value) = entry.split_once('=').ok_or_else(|| {
+                format!("entry {entry_number} has no `=`; write `key=value,key=value`")
+            })?;
+            let decode = |text: &str| {
+                percent_decode_str(text.trim())
+                    .decode_utf8()
+                    .map(std::borrow::Cow::into_owned)
+                    .map_err(|_| {
+                        format!("entry {entry_number} is not UTF-8 when percent-decoded; encode it again")
+                    })
+            };
+            let key = decode(key)?;
+            if key.is_empty() {
+                return Err(format!("entry {entry_number} has no key; write `key=value,key=value`"));
+            }
+            Ok((key, decode(value)?))
         })
         .collect()
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
-#[path = "env_tests.rs"]
 mod tests;

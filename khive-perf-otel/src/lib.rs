@@ -1,39 +1,46 @@
-//! Sends what `khive-perf` measures to any OpenTelemetry backend.
+//! Sends what khive-perf records to any OTLP backend.
 //!
 //! ```no_run
-//! use std::time::Duration;
-//!
+//! # fn main() -> Result<(), khive_perf_otel::InstallError> {
 //! let exporter = khive_perf_otel::install()?; // OTEL_* variables, nothing else needed
-//! // ... the program ...
-//! let delivery = exporter.shutdown(Duration::from_secs(5));
-//! if !delivery.is_complete() {
-//!     eprintln!("metrics: {delivery}");
-//! }
-//! # Ok::<(), khive_perf_otel::InstallError>(())
+//! // .. the program ..
+//! let delivery = exporter.shutdown(std::time::Duration::from_secs(5));
+//! eprintln!("{delivery}");
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # How it works
 //!
 //! ```text
-//! snapshot ─> encode ─> requests that wait ─> transport (gRPC or HTTP) ─> receiver
-//!             '────────────── one thread, with a runtime of its own ─────┘
+//!  every interval, flush, shutdown
+//!        |
+//!        v
+//!  khive_perf::snapshot() ─> encode ─> split by size ─> queue (bounded) ─> gRPC or HTTP
+//!  └──────────────── one thread of its own, with its own runtime ────────────────┘
 //! ```
 //!
-//! The thread takes a snapshot every minute (`OTEL_METRIC_EXPORT_INTERVAL`), or when it is asked to
-//! [flush](ExporterGuard::flush). Nothing runs on the application's runtime, so it works on a
-//! current-thread runtime, inside a task, and where there is no runtime; and no caller is blocked for
-//! longer than it allowed.
+//! Nothing runs on the application's runtime or threads, so that an exporter works outside any runtime,
+//! on a current-thread runtime, inside a task and while the process ends. No call waits longer than the
+//! deadline it was given.
 //!
-//! Counts are cumulative by default: a request that is lost costs a point on a chart, and no count. With
-//! delta temporality a request is kept until it is acknowledged, within
-//! [`queue_len_max`](ExporterBuilder::queue_len_max).
+//! # What is lost, and how you know
 //!
-//! Names, units and attributes are listed in `docs/metrics.md`.
+//! Every data point that was collected is sent, rejected, dropped, superseded or still pending, and
+//! [`ExporterGuard::stats`] has the count of each. [`Delivery`] is the same for one flush or for the
+//! exporter's life.
 //!
-//! # Limits
+//! Cumulative values, the default, carry all that came before: of several snapshots waiting for a
+//! receiver only the newest is kept. Deltas are kept, each with its own time, until the queue is full;
+//! then the oldest is dropped.
 //!
-//! TLS and OTLP/JSON are not supported; asking for them is an [`InstallError`].
+//! # What it does not do yet
+//!
+//! TLS and JSON. A setting that asks for either is an [`InstallError`], never something else in silence.
+//!
+//! The metrics are described in `docs/metrics.md`.
 
+#![forbid(unsafe_code)]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![deny(
     clippy::unwrap_used,
@@ -41,60 +48,19 @@
     clippy::panic,
     clippy::indexing_slicing
 )]
-#![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test may fail"))]
 
-mod builder;
 mod clock;
+mod config;
 mod delivery;
 mod encode;
 mod env;
 mod error;
-mod guard;
-mod resource;
+mod exporter;
 mod retry;
 mod transport;
 mod worker;
 
-pub use crate::builder::{Compression, Exporter, ExporterBuilder, Protocol, Temporality};
-pub use crate::delivery::Delivery;
-pub use crate::error::InstallError;
-pub use crate::guard::ExporterGuard;
-
-/// Starts the process's exporter as the `OTEL_*` environment variables say.
-///
-/// | variable | default |
-/// | --- | --- |
-/// | `OTEL_SDK_DISABLED` | `false`; `true` sends nothing |
-/// | `OTEL_METRICS_EXPORTER` | `otlp`; `none` sends nothing |
-/// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf`; or `grpc` |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318`; for gRPC `http://localhost:4317` |
-/// | `OTEL_EXPORTER_OTLP_HEADERS` | none |
-/// | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none`; or `gzip` |
-/// | `OTEL_EXPORTER_OTLP_TIMEOUT` | `10000` ms for one request, its repetitions included |
-/// | `OTEL_EXPORTER_OTLP_METRICS_..` | each of the five above, for metrics; the endpoint is used as it is |
-/// | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative`; or `delta`, `lowmemory` |
-/// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` ms |
-/// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` ms for all requests of one export |
-/// | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | what is known of the process |
-///
-/// # Errors
-///
-/// If a variable has a value that cannot be honoured, naming it and what to set instead; or if an
-/// exporter that was installed before is still running, which goes on undisturbed.
-pub fn install() -> Result<ExporterGuard, InstallError> {
-    let asked = env::read(&|name| std::env::var(name).ok())?;
-    let env::Asked::Exporter(builder) = asked else {
-        return Ok(ExporterGuard::noop());
-    };
-    if !guard::claim() {
-        return Err(InstallError::already_installed());
-    }
-    match builder.start() {
-        Ok(exporter) => Ok(exporter.installed()),
-        Err(error) => {
-            guard::release();
-            Err(error)
-        }
-    }
-}
+pub use crate::delivery::{Delivery, Stats};
+pub use crate::env::{Compression, Protocol, Temporality};
+pub use crate::error::{ExportError, InstallError};
+pub use crate::exporter::{Exporter, ExporterBuilder, ExporterGuard, install};

@@ -1,161 +1,319 @@
-//! Retry: which answers mean "again", and when; a state machine without a clock.
+//! Which failures are tried again, and when.
 //!
-//! The tables are those of the OTLP specification, sections "Failures" and "Retryable response codes".
+//! The table is that of the OTLP specification. Nothing here waits or asks for the time.
 
-use std::time::Duration;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::time::{Duration, SystemTime};
 
-/// The longest pause between two attempts that nobody asked for.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-
-/// What became of one request.
+/// What a receiver made of a request, as far as the queue is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Taken, but for so many points.
-    Taken { rejected: u64, message: String },
-    /// Not taken, and to be sent again; not before `after`, if the receiver said so.
-    Again {
-        after: Option<Duration>,
-        error: String,
+    /// Accepted, but for `rejected` data points; a message without a rejection is a warning.
+    Accepted {
+        rejected: u64,
+        message: Option<String>,
     },
-    /// Not taken, and never to be sent again.
-    Refused { error: String },
+    /// Refused for good.
+    Refused(String),
+    /// To be tried again, after the time that the receiver asked for.
+    TryAgain {
+        after: Option<Duration>,
+        why: String,
+    },
 }
 
-/// Whether a gRPC code is to be retried. `RESOURCE_EXHAUSTED` is only if the receiver says when.
-pub(crate) fn is_retryable_code(code: tonic::Code, says_when: bool) -> bool {
-    use tonic::Code;
-    match code {
-        Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => true,
-        Code::ResourceExhausted => says_when,
-        _ => false,
+/// What a transport saw go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No whole response came: refused, broken off, or too late.
+    Connection(String),
+    /// A response other than 2xx.
+    Http {
+        status: u16,
+        retry_after: Option<Duration>,
+        message: String,
+    },
+    /// A gRPC status other than OK.
+    Grpc {
+        code: i32,
+        retry_info: Option<Duration>,
+        message: String,
+    },
+}
+
+/// Decides what a failure means.
+pub(crate) fn judge(failure: Failure) -> Answer {
+    match failure {
+        Failure::Connection(why) => Answer::TryAgain { after: None, why },
+        Failure::Http {
+            status,
+            retry_after,
+            message,
+        } => {
+            let why = described(&format!("HTTP status {status}"), &message);
+            match status {
+                429 | 502 | 503 | 504 => Answer::TryAgain {
+                    after: retry_after,
+                    why,
+                },
+                _ => Answer::Refused(why),
+            }
+        }
+        Failure::Grpc {
+            code,
+            retry_info,
+            message,
+        } => {
+            let why = described(&format!("gRPC status {}", code_name(code)), &message);
+            let is_retryable = match code {
+                // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS
+                1 | 4 | 10 | 11 | 14 | 15 => true,
+                // RESOURCE_EXHAUSTED: only where the receiver says that it will recover.
+                8 => retry_info.is_some(),
+                _ => false,
+            };
+            if is_retryable {
+                Answer::TryAgain {
+                    after: retry_info,
+                    why,
+                }
+            } else {
+                Answer::Refused(why)
+            }
+        }
     }
 }
 
-/// Whether an HTTP status is to be retried.
-pub(crate) fn is_retryable_status(status: u16) -> bool {
-    matches!(status, 429 | 502 | 503 | 504)
-}
-
-/// Pauses that grow: exponential, with full jitter, so that many senders do not come back together.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    attempts: u32,
-}
-
-impl Backoff {
-    /// The next pause: what the receiver asked for, else a part of the growing pause. `random` is in
-    /// `0.0..1.0`.
-    pub(crate) fn next(&mut self, asked: Option<Duration>, random: f64) -> Duration {
-        let grown = PAUSE_FIRST
-            .saturating_mul(1 << self.attempts.min(16))
-            .min(PAUSE_MAX);
-        self.attempts = self.attempts.saturating_add(1);
-        asked.unwrap_or_else(|| grown.mul_f64(random.clamp(0.0, 1.0)).max(PAUSE_FIRST / 10))
+fn described(what: &str, message: &str) -> String {
+    if message.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {message}")
     }
 }
 
-/// `Retry-After`, as seconds or as a date; `now` is the time in seconds since the Unix epoch.
-pub(crate) fn retry_after(value: &str, now_unix_s: u64) -> Option<Duration> {
+fn code_name(code: i32) -> String {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    usize::try_from(code)
+        .ok()
+        .and_then(|code| NAMES.get(code))
+        .map_or_else(|| code.to_string(), |name| (*name).to_owned())
+}
+
+/// Reads a `Retry-After` header: seconds, or a date. A date that is past means "now".
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let then = http_date(value)?;
-    Some(Duration::from_secs(then.saturating_sub(now_unix_s)))
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Seconds since the Unix epoch of `Sun, 06 Nov 1994 08:49:37 GMT`, the one form senders must use.
-fn http_date(value: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (_, date) = value.split_once(", ")?;
-    let mut parts = date.split(' ');
-    let day: u64 = parts.next()?.parse().ok()?;
-    let month = parts.next()?;
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let year: u64 = parts.next()?.parse().ok()?;
-    let mut time = parts
-        .next()?
-        .split(':')
-        .map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    if parts.next() != Some("GMT") || !(1970..10_000).contains(&year) || !(1..=31).contains(&day) {
-        return None;
+/// How long to wait before each further attempt: exponential, with full jitter.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    attempts: u32,
+    random: Random,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
+    /// Jitter never makes it a busy loop.
+    const SHORTEST: Duration = Duration::from_millis(10);
+
+    pub(crate) const fn new(random: Random) -> Self {
+        Self {
+            attempts: 0,
+            random,
+        }
     }
-    // Days since the epoch, by the civil calendar that begins in March.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    Some((days.checked_sub(719_469)? * 24 + hour) * 3_600 + minute * 60 + second)
+
+    /// The receiver answers again.
+    pub(crate) const fn reset(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// The wait before the next attempt; `None` if that would be at or after the deadline, which is
+    /// `remaining` away.
+    ///
+    /// A receiver that says when to come back is not asked earlier, and not much later.
+    pub(crate) fn next(
+        &mut self,
+        after: Option<Duration>,
+        remaining: Duration,
+    ) -> Option<Duration> {
+        let ceiling = Self::FIRST
+            .saturating_mul(1_u32.checked_shl(self.attempts.min(16)).unwrap_or(u32::MAX))
+            .min(Self::LONGEST);
+        self.attempts = self.attempts.saturating_add(1);
+        let jittered = ceiling.mul_f64(self.random.unit()).max(Self::SHORTEST);
+        let wait = match after {
+            Some(after) if !after.is_zero() => after,
+            _ => jittered,
+        };
+        (wait < remaining).then_some(wait)
+    }
+}
+
+/// Random numbers for jitter (`splitmix64`); no secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        Self(RandomState::new().hash_one("khive-perf"))
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Between 0 and 1.
+    fn unit(&mut self) -> f64 {
+        let upper = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
+        f64::from(upper) / f64::from(u32::MAX)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn grpc(code: i32, retry_info: Option<Duration>) -> bool {
+        let message = String::new();
+        matches!(
+            judge(Failure::Grpc {
+                code,
+                retry_info,
+                message
+            }),
+            Answer::TryAgain { .. }
+        )
+    }
+
     #[test]
-    fn dates_and_seconds_say_when_to_come_back() {
-        assert_eq!(retry_after("7", 0), Some(Duration::from_secs(7)));
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    fn the_grpc_codes_of_the_specification_are_tried_again() {
+        let retried: Vec<i32> = (1..=16).filter(|code| grpc(*code, None)).collect();
+        assert_eq!(retried, [1, 4, 10, 11, 14, 15]);
+        let advised = Some(Duration::from_secs(1));
+        let retried: Vec<i32> = (1..=16).filter(|code| grpc(*code, advised)).collect();
+        assert_eq!(retried, [1, 4, 8, 10, 11, 14, 15]);
+    }
+
+    #[test]
+    fn the_http_statuses_of_the_specification_are_tried_again() {
+        let retried: Vec<u16> = (300..600)
+            .filter(|status| {
+                let failure = Failure::Http {
+                    status: *status,
+                    retry_after: None,
+                    message: String::new(),
+                };
+                matches!(judge(failure), Answer::TryAgain { .. })
+            })
+            .collect();
+        assert_eq!(retried, [429, 502, 503, 504]);
+    }
+
+    #[test]
+    fn a_failure_names_the_status_and_the_message() {
+        let failure = Failure::Grpc {
+            code: 3,
+            retry_info: None,
+            message: "no start time".into(),
+        };
         assert_eq!(
-            retry_after(date, 784_111_777 - 30),
+            judge(failure),
+            Answer::Refused("gRPC status INVALID_ARGUMENT: no start time".into())
+        );
+        let failure = Failure::Grpc {
+            code: 77,
+            retry_info: None,
+            message: String::new(),
+        };
+        assert_eq!(judge(failure), Answer::Refused("gRPC status 77".into()));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").unwrap();
+        let after = |value| retry_after(value, now);
+        assert_eq!(after(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(
+            after("Wed, 21 Oct 2015 07:28:30 GMT"),
             Some(Duration::from_secs(30))
         );
-        assert_eq!(retry_after(date, 784_111_777 + 30), Some(Duration::ZERO));
         assert_eq!(
-            http_date("Thu, 29 Feb 2024 00:00:00 GMT"),
-            Some(1_709_164_800)
+            after("Wed, 21 Oct 2015 07:27:00 GMT"),
+            Some(Duration::ZERO),
+            "the past is now"
         );
-        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:01 GMT"), Some(1));
-        for bad in [
-            "",
-            "soon",
-            "-1",
-            "Sun, 06 Foo 1994 08:49:37 GMT",
-            "Sun, 06 Nov 1994 08:49 GMT",
-        ] {
-            assert_eq!(retry_after(bad, 0), None, "{bad}");
+        for nonsense in ["", "-1", "soon", "1.5"] {
+            assert_eq!(after(nonsense), None, "{nonsense}");
         }
     }
 
     #[test]
-    fn pauses_grow_to_a_limit_and_give_way_to_what_the_receiver_asks() {
-        let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..8)
-            .map(|_| backoff.next(None, 1.0).as_millis())
-            .collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
-        assert_eq!(
-            backoff.next(Some(Duration::from_secs(9)), 0.5),
-            Duration::from_secs(9)
-        );
-        assert!(
-            backoff.next(None, 0.0) > Duration::ZERO,
-            "never a busy loop"
-        );
+    fn the_backoff_doubles_its_ceiling_and_stays_below_it() {
+        let day = Duration::from_secs(86_400);
+        for seed in 0..100 {
+            let mut backoff = Backoff::new(Random(seed));
+            for attempt in 0..40_u32 {
+                let wait = backoff.next(None, day).unwrap();
+                let ceiling = Duration::from_millis(100 << attempt.min(6)).min(Backoff::LONGEST);
+                assert!(
+                    Backoff::SHORTEST <= wait && wait <= ceiling,
+                    "{attempt}: {wait:?}"
+                );
+            }
+            backoff.reset();
+            assert!(backoff.next(None, day).unwrap() <= Backoff::FIRST);
+        }
     }
 
     #[test]
-    fn the_codes_of_the_specification_are_retried_and_no_others() {
-        use tonic::Code;
-        let again: Vec<i32> = (0..17)
-            .filter(|code| is_retryable_code(Code::from_i32(*code), false))
+    fn jitter_spreads_over_the_whole_range() {
+        let day = Duration::from_secs(86_400);
+        let waits: Vec<Duration> = (0..200)
+            .map(|seed| Backoff::new(Random(seed)).next(None, day).unwrap())
             .collect();
-        assert_eq!(again, [1, 4, 10, 11, 14, 15]);
-        assert!(is_retryable_code(Code::ResourceExhausted, true));
-        let again: Vec<u16> = (100..600)
-            .filter(|status| is_retryable_status(*status))
-            .collect();
-        assert_eq!(again, [429, 502, 503, 504]);
+        assert!(waits.iter().any(|wait| *wait < Backoff::FIRST / 4));
+        assert!(waits.iter().any(|wait| *wait > Backoff::FIRST * 3 / 4));
+    }
+
+    #[test]
+    fn the_receiver_says_how_long_and_the_deadline_says_whether() {
+        let mut backoff = Backoff::new(Random(1));
+        let second = Duration::from_secs(1);
+        assert_eq!(backoff.next(Some(second), second * 2), Some(second));
+        assert_eq!(backoff.next(Some(second), second), None);
+        assert_eq!(backoff.next(None, Duration::ZERO), None);
+        let soon = backoff.next(Some(Duration::ZERO), second * 60).unwrap();
+        assert!(soon >= Backoff::SHORTEST, "\"now\" is no busy loop");
     }
 }

@@ -2,6 +2,8 @@
 
 mod accounting;
 mod capturing;
+mod export;
+mod export_server;
 mod fields;
 mod futures;
 mod measure;

@@ -1,92 +1,112 @@
-//! OTLP/gRPC by tonic.
+//! OTLP over gRPC: one unary call per request, on a channel that connects when first used.
 
-use std::time::Duration;
-
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
-use prost::Message as _;
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
 use tonic::Request;
-use tonic::codec::CompressionEncoding;
-use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::builder::{Compression, ExporterBuilder};
-use crate::encode::Batch;
+use crate::env::Compression;
 use crate::error::InstallError;
-use crate::retry::{Answer, is_retryable_code};
+use crate::retry::Failure;
 use crate::transport::status::Status;
-use crate::transport::{USER_AGENT, address, bad_header};
+use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT, chain, excerpt};
 
+const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// A client of one receiver.
+#[derive(Debug)]
 pub(crate) struct Grpc {
-    endpoint: Endpoint,
-    client: std::sync::OnceLock<MetricsServiceClient<Channel>>,
-    gzip: bool,
-    metadata: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
+    client: tonic::client::Grpc<Channel>,
+    target: Target,
 }
 
 impl Grpc {
-    pub(crate) fn new(builder: &ExporterBuilder) -> Result<Self, InstallError> {
-        let uri = address(builder, "http://localhost:4317")?;
-        let endpoint = Endpoint::from(uri)
+    pub(super) fn new(target: Target) -> Result<Self, InstallError> {
+        let endpoint = Endpoint::from(target.endpoint.clone())
             .user_agent(USER_AGENT)
-            .map_err(|_| bad_header("user-agent"))?
-            .connect_timeout(builder.timeout);
-        let metadata = builder
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let key = name
-                    .to_ascii_lowercase()
-                    .parse()
-                    .map_err(|_| bad_header(name))?;
-                Ok((key, value.parse().map_err(|_| bad_header(name))?))
-            })
-            .collect::<Result<_, InstallError>>()?;
-        let gzip = builder.compression == Compression::Gzip;
-        Ok(Self {
-            endpoint,
-            client: std::sync::OnceLock::new(),
-            gzip,
-            metadata,
-        })
+            .map_err(|error| {
+                InstallError::setting("endpoint", &target.endpoint.to_string(), chain(&error))
+            })?;
+        let mut client = tonic::client::Grpc::new(endpoint.connect_lazy())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(RESPONSE_BYTES_MAX);
+        if target.compression == Compression::Gzip {
+            client = client.send_compressed(CompressionEncoding::Gzip);
+        }
+        Ok(Self { client, target })
     }
 
-    pub(crate) async fn send(&self, batch: &Batch) -> Answer {
-        // A lazy channel wants the runtime that it will live on.
-        let client = self.client.get_or_init(|| {
-            let client = MetricsServiceClient::new(self.endpoint.connect_lazy());
-            if self.gzip {
-                client.send_compressed(CompressionEncoding::Gzip)
-            } else {
-                client
-            }
-        });
-        let mut request = Request::new(batch.request.clone());
-        for (key, value) in &self.metadata {
-            request.metadata_mut().insert(key.clone(), value.clone());
+    pub(super) async fn send(&self, body: Bytes) -> Result<ExportMetricsServiceResponse, Failure> {
+        let mut client = self.client.clone();
+        client.ready().await.map_err(|error| {
+            let uri = &self.target.endpoint;
+            Failure::Connection(format!("no connection to {uri}: {}", chain(&error)))
+        })?;
+        let mut request = Request::new(body);
+        *request.metadata_mut() = MetadataMap::from_headers(self.target.headers.clone());
+        let path = PathAndQuery::from_static(EXPORT);
+        match client.unary(request, path, ExportCodec).await {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) => Err(self.failure(&status)),
         }
-        match client.clone().export(request).await {
-            Ok(response) => {
-                let partial = response.into_inner().partial_success.unwrap_or_default();
-                let rejected = u64::try_from(partial.rejected_data_points).unwrap_or(0);
-                Answer::Taken {
-                    rejected,
-                    message: partial.error_message,
-                }
-            }
-            Err(status) => failure(&status),
+    }
+
+    fn failure(&self, status: &tonic::Status) -> Failure {
+        // A status with a cause was made on this side, because no whole response came.
+        if std::error::Error::source(status).is_some() {
+            let uri = &self.target.endpoint;
+            return Failure::Connection(format!("no response from {uri}: {}", chain(status)));
+        }
+        Failure::Grpc {
+            code: status.code().into(),
+            retry_info: Status::decode(status.details())
+                .ok()
+                .and_then(|details| details.retry_delay()),
+            message: excerpt(status.message()),
         }
     }
 }
 
-fn failure(status: &tonic::Status) -> Answer {
-    let after: Option<Duration> = Status::decode(status.details())
-        .ok()
-        .and_then(|status| status.retry_delay());
-    let code = status.code();
-    let error = format!("the receiver answered {code:?}: {}", status.message());
-    if is_retryable_code(code, after.is_some()) {
-        Answer::Again { after, error }
-    } else {
-        Answer::Refused { error }
+/// Requests are encoded already, so that a retry does not do it again.
+#[derive(Clone, Copy, Debug)]
+struct ExportCodec;
+
+impl Codec for ExportCodec {
+    type Encode = Bytes;
+    type Decode = ExportMetricsServiceResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for ExportCodec {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for ExportCodec {
+    type Item = ExportMetricsServiceResponse;
+    type Error = tonic::Status;
+
+    /// As with HTTP, a body that is no message says nothing of rejected points.
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, tonic::Status> {
+        let body = buffer.copy_to_bytes(buffer.remaining());
+        Ok(Some(Self::Item::decode(body).unwrap_or_default()))
     }
 }

@@ -1,162 +1,114 @@
-//! OTLP/HTTP with binary protobuf by hyper.
+//! OTLP over HTTP/1.1: one POST per request, protobuf both ways.
 
-use std::error::Error;
-use std::io::Write as _;
+use std::io::Write;
 
-use ::http::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
-use ::http::{Method, Request, Response, Uri};
-use flate2::Compression as Level;
+use bytes::Bytes;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use prost::Message as _;
+use prost::Message;
 
-use crate::builder::{Compression, ExporterBuilder};
 use crate::clock;
-use crate::encode::Batch;
-use crate::error::InstallError;
-use crate::retry::{Answer, is_retryable_status, retry_after};
+use crate::env::Compression;
+use crate::retry::{Failure, retry_after};
 use crate::transport::status::Status;
-use crate::transport::{address, bad_header};
+use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT as OURS, chain, excerpt};
 
-/// What is read of an answer.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+const PROTOBUF: &str = "application/x-protobuf";
 
+/// A client of one receiver.
+#[derive(Debug)]
 pub(crate) struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
-    uri: Uri,
-    gzip: bool,
-    headers: HeaderMap,
+    target: Target,
 }
 
 impl Http {
-    pub(crate) fn new(builder: &ExporterBuilder) -> Result<Self, InstallError> {
-        let uri = address(builder, "http://localhost:4318/v1/metrics")?;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(crate::transport::USER_AGENT),
-        );
-        for (name, value) in &builder.headers {
-            let key: HeaderName = name.parse().map_err(|_| bad_header(name))?;
-            headers.insert(key, value.parse().map_err(|_| bad_header(name))?);
-        }
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-protobuf"),
-        );
-        let gzip = builder.compression == Compression::Gzip;
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+    pub(super) fn new(target: Target) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(builder.timeout));
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self {
-            client,
-            uri,
-            gzip,
-            headers,
-        })
-    }
-
-    pub(crate) async fn send(&self, batch: &Batch) -> Answer {
-        let mut body = batch.request.encode_to_vec();
-        if self.gzip {
-            body = match gzipped(&body) {
-                Ok(body) => body,
-                Err(error) => {
-                    return Answer::Refused {
-                        error: format!("compressing: {error}"),
-                    };
-                }
-            };
-        }
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        match self.client.request(request).await {
-            Ok(response) => answer(response).await,
-            Err(error) => {
-                let error = format!("no answer from {}: {}", self.uri, chain(&error));
-                Answer::Again { after: None, error }
-            }
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            target,
         }
     }
-}
 
-async fn answer(response: Response<Incoming>) -> Answer {
-    let (head, body) = response.into_parts();
-    let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        // A success counts, whatever became of its explanation.
-        Err(_) if head.status.is_success() => Bytes::new(),
-        Err(error) => {
-            let error = format!("the answer {} broke off: {error}", head.status);
-            return refusal(head.status.as_u16(), &head.headers, error);
-        }
-    };
-    if head.status.is_success() {
-        let partial = ExportMetricsServiceResponse::decode(body)
-            .ok()
-            .and_then(|response| response.partial_success)
-            .unwrap_or_default();
-        let rejected = u64::try_from(partial.rejected_data_points).unwrap_or(0);
-        return Answer::Taken {
-            rejected,
-            message: partial.error_message,
+    pub(super) async fn send(&self, body: Bytes) -> Result<ExportMetricsServiceResponse, Failure> {
+        let connection = |what: &str, error: &dyn std::error::Error| {
+            let uri = &self.target.endpoint;
+            Failure::Connection(format!("{what} {uri}: {}", chain(error)))
         };
+        let request = self.request(body).map_err(|why| Failure::Http {
+            status: 0,
+            retry_after: None,
+            message: why,
+        })?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| connection("no response from", &error))?;
+        let (parts, body) = response.into_parts();
+        let body = match Limited::new(body, RESPONSE_BYTES_MAX).collect().await {
+            Ok(body) => body.to_bytes(),
+            // The status has been said; what follows it is too long to be a message.
+            Err(error) if error.is::<LengthLimitError>() => Bytes::new(),
+            Err(error) => return Err(connection("broken response from", &*error)),
+        };
+        if parts.status.is_success() {
+            // A body that is no message says nothing of rejected points.
+            return Ok(ExportMetricsServiceResponse::decode(body).unwrap_or_default());
+        }
+        Err(refusal(parts.status, &parts.headers, &body))
     }
-    let explained = Status::decode(body.clone())
-        .ok()
-        .map(|status| status.message);
-    let explained = explained.filter(|message| !message.is_empty());
-    let explained = explained.unwrap_or_else(|| {
-        String::from_utf8_lossy(&body)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(200)
-            .collect()
-    });
-    refusal(
-        head.status.as_u16(),
-        &head.headers,
-        format!("the receiver answered {}: {explained}", head.status),
-    )
+
+    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
+        let is_gzip = self.target.compression == Compression::Gzip;
+        let body = if is_gzip {
+            gzip(&body).map_err(|error| format!("gzip failed: {error}"))?
+        } else {
+            body
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.endpoint.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&self.target.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
+        if is_gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(request)
+    }
 }
 
-fn refusal(status: u16, headers: &HeaderMap, error: String) -> Answer {
-    if !is_retryable_status(status) {
-        return Answer::Refused { error };
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Failure {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_protobuf = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with(PROTOBUF));
+    let decoded = is_protobuf.then(|| Status::decode(body.clone()).ok());
+    let mut message = match decoded.flatten() {
+        Some(status) => excerpt(&status.message),
+        None => std::str::from_utf8(body).map_or_else(|_| String::new(), excerpt),
+    };
+    if status.is_redirection() {
+        let to = text(LOCATION).unwrap_or("nowhere");
+        message = format!("redirected to {}; set that as the endpoint", excerpt(to));
     }
-    let after = headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, clock::unix_s()));
-    Answer::Again { after, error }
+    Failure::Http {
+        status: status.as_u16(),
+        retry_after: text(RETRY_AFTER).and_then(|value| retry_after(value, clock::now())),
+        message,
+    }
 }
 
-fn gzipped(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
+fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(body)?;
-    encoder.finish()
-}
-
-/// An error and what caused it, which for a client error is where the reason stands.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    encoder.finish().map(Bytes::from)
 }

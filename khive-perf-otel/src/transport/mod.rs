@@ -1,75 +1,139 @@
-//! Transport: one request to the receiver, and what it answered. It reports; `retry` and `worker` decide.
+//! Transport: an encoded request to the receiver, and its answer back.
 
 mod grpc;
 mod http;
 mod status;
 
-use crate::builder::{ExporterBuilder, Protocol};
-use crate::encode::Batch;
+use std::future::Future;
+
+use ::http::{HeaderMap, Uri};
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+
+use crate::env::{Compression, Protocol};
 use crate::error::InstallError;
-use crate::retry::Answer;
+use crate::retry::{Answer, judge};
 
-/// The largest request, before compression, that receivers take by default.
-const GRPC_BYTES_MAX: usize = 4 << 20;
-const HTTP_BYTES_MAX: usize = 20 << 20;
+/// Where requests go, and how.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) compression: Compression,
+}
 
-/// What receivers may know the exporter by.
-const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-khive-perf/", env!("CARGO_PKG_VERSION"));
+/// Sends one request and waits for what comes of it; the caller sets the deadline.
+pub(crate) trait Transport {
+    fn send(&self, body: Bytes) -> impl Future<Output = Answer>;
+}
 
-/// The way to one receiver.
-pub(crate) enum Transport {
-    Grpc(Box<grpc::Grpc>),
+/// A transport of either protocol. Nothing connects before the first request.
+#[derive(Debug)]
+pub(crate) enum Client {
+    Grpc(grpc::Grpc),
     Http(http::Http),
 }
 
-impl Transport {
-    /// Checks the settings; connects at the first request.
-    pub(crate) fn new(builder: &ExporterBuilder) -> Result<Self, InstallError> {
-        Ok(match builder.protocol {
-            Protocol::Grpc => Self::Grpc(Box::new(grpc::Grpc::new(builder)?)),
-            Protocol::HttpProtobuf => Self::Http(http::Http::new(builder)?),
+impl Client {
+    /// Must be called on the runtime that will send.
+    pub(crate) fn new(target: Target) -> Result<Self, InstallError> {
+        match target.protocol {
+            Protocol::Grpc => grpc::Grpc::new(target).map(Self::Grpc),
+            Protocol::HttpProtobuf => Ok(Self::Http(http::Http::new(target))),
+        }
+    }
+}
+
+impl Transport for Client {
+    async fn send(&self, body: Bytes) -> Answer {
+        let result = match self {
+            Self::Grpc(grpc) => grpc.send(body).await,
+            Self::Http(http) => http.send(body).await,
+        };
+        result.map_or_else(judge, |response| accepted(&response))
+    }
+}
+
+/// Largest response that is read.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!(
+    "OTel-OTLP-Exporter-Rust/khive-perf-",
+    env!("CARGO_PKG_VERSION")
+);
+
+/// An empty partial success is a success.
+fn accepted(response: &ExportMetricsServiceResponse) -> Answer {
+    let partial = response.partial_success.as_ref();
+    Answer::Accepted {
+        rejected: partial.map_or(0, |partial| {
+            u64::try_from(partial.rejected_data_points).unwrap_or(0)
+        }),
+        message: partial
+            .map(|partial| excerpt(&partial.error_message))
+            .filter(|message| !message.is_empty()),
+    }
+}
+
+/// The beginning of a text from outside, on one line.
+fn excerpt(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    printable
+        .take(CHARS_MAX)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    excerpt(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+
+    use super::*;
+
+    fn answer(rejected_data_points: i64, error_message: &str) -> Answer {
+        accepted(&ExportMetricsServiceResponse {
+            partial_success: Some(ExportMetricsPartialSuccess {
+                rejected_data_points,
+                error_message: error_message.to_owned(),
+            }),
         })
     }
 
-    /// Room for one request, before compression.
-    pub(crate) fn bytes_max(&self) -> usize {
-        match self {
-            // The message is framed, and headers count for some receivers.
-            Self::Grpc(_) => GRPC_BYTES_MAX - 1_024,
-            Self::Http(_) => HTTP_BYTES_MAX - 1_024,
-        }
+    #[test]
+    fn an_empty_partial_success_is_a_success() {
+        let success = Answer::Accepted {
+            rejected: 0,
+            message: None,
+        };
+        assert_eq!(accepted(&ExportMetricsServiceResponse::default()), success);
+        assert_eq!(answer(0, ""), success);
+        assert_eq!(answer(-3, ""), success, "nonsense rejects nothing");
     }
 
-    /// Sends one request once. To be called on the worker's runtime.
-    pub(crate) async fn send(&self, batch: &Batch) -> Answer {
-        match self {
-            Self::Grpc(grpc) => grpc.send(batch).await,
-            Self::Http(http) => http.send(batch).await,
-        }
+    #[test]
+    fn what_receivers_say_is_kept_short_and_on_one_line() {
+        let Answer::Accepted { rejected, message } = answer(3, &"no\n".repeat(1000)) else {
+            panic!("not accepted");
+        };
+        let message = message.unwrap();
+        assert_eq!(rejected, 3);
+        assert!(message.len() <= 300 && !message.contains('\n'));
     }
-}
-
-/// The address of the receiver, checked.
-fn address(builder: &ExporterBuilder, default: &str) -> Result<::http::Uri, InstallError> {
-    let url = builder.endpoint.as_deref().unwrap_or(default);
-    let wrong = |remedy: &str| InstallError::setting(&builder.endpoint_setting, url, remedy);
-    let uri: ::http::Uri = url
-        .parse()
-        .map_err(|_| wrong("must be a URL such as `http://localhost:4318`"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(host)) if !host.is_empty() => Ok(uri),
-        (Some("https"), _) => Err(wrong(
-            "TLS is not supported; send to a collector on this host by `http://`",
-        )),
-        _ => Err(wrong("must begin with `http://` and name a host")),
-    }
-}
-
-/// Where a header that cannot be sent came from.
-fn bad_header(name: &str) -> InstallError {
-    InstallError::setting(
-        "header",
-        name,
-        "is no valid header name or has a value that is not printable ASCII",
-    )
 }

@@ -1,0 +1,286 @@
+//! Config: all settings of an exporter, checked; and Settings, as they are given.
+
+mod endpoint;
+mod resource;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use khive_perf::snapshot::Snapshot;
+
+use crate::encode::Value;
+use crate::env::{Compression, NO_LIMIT, Named, Protocol, Temporality, Variables};
+use crate::error::{ExportError, InstallError};
+
+/// Takes snapshots for an exporter.
+pub(crate) type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
+/// Is told what goes wrong.
+pub(crate) type OnError = Arc<dyn Fn(&ExportError) + Send + Sync>;
+
+/// What was asked for; nothing is checked yet.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) is_disabled: bool,
+    pub(crate) protocol: Protocol,
+    pub(crate) base_endpoint: Option<Named>,
+    pub(crate) metrics_endpoint: Option<Named>,
+    pub(crate) is_insecure: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers_name: &'static str,
+    pub(crate) compression: Compression,
+    pub(crate) temporality: Temporality,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) export_timeout: Duration,
+    pub(crate) queue_len_max: usize,
+    pub(crate) buckets_max: usize,
+    pub(crate) resource: BTreeMap<String, Value>,
+    pub(crate) source: Source,
+    pub(crate) on_error: Option<OnError>,
+}
+
+/// What an exporter does; it can be honoured.
+pub(crate) struct Config {
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) compression: Compression,
+    pub(crate) temporality: Temporality,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) export_timeout: Duration,
+    pub(crate) queue_len_max: usize,
+    pub(crate) buckets_max: usize,
+    pub(crate) resource: Vec<(String, Value)>,
+    pub(crate) source: Source,
+    pub(crate) on_error: Option<OnError>,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// The defaults, without a look at the environment.
+    pub(crate) fn new() -> Self {
+        Self {
+            is_disabled: false,
+            protocol: Protocol::HttpProtobuf,
+            base_endpoint: None,
+            metrics_endpoint: None,
+            is_insecure: false,
+            headers: Vec::new(),
+            headers_name: "header",
+            compression: Compression::None,
+            temporality: Temporality::Cumulative,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
+            export_timeout: Duration::from_secs(30),
+            queue_len_max: 64,
+            buckets_max: 320,
+            resource: resource::detect(),
+            source: Arc::new(khive_perf::snapshot),
+            on_error: None,
+        }
+    }
+
+    /// The defaults, with what the environment asks for.
+    pub(crate) fn of(variables: Variables) -> Self {
+        let defaults = Self::new();
+        let mut resource = defaults.resource;
+        let given = variables.resource.into_iter();
+        resource.extend(given.map(|(key, value)| (key, Value::Text(value))));
+        if let Some(name) = variables.service_name {
+            resource.insert("service.name".to_owned(), Value::Text(name));
+        }
+        Self {
+            is_disabled: variables.is_disabled,
+            protocol: variables.protocol.unwrap_or(defaults.protocol),
+            base_endpoint: variables.base_endpoint,
+            metrics_endpoint: variables.metrics_endpoint,
+            is_insecure: variables.is_insecure,
+            headers: variables.headers,
+            headers_name: variables.headers_name,
+            compression: variables.compression.unwrap_or(defaults.compression),
+            temporality: variables.temporality.unwrap_or(defaults.temporality),
+            interval: variables.interval.unwrap_or(defaults.interval),
+            timeout: variables.timeout.unwrap_or(defaults.timeout),
+            export_timeout: variables.export_timeout.unwrap_or(defaults.export_timeout),
+            resource,
+            ..defaults
+        }
+    }
+
+    /// Checks all of it.
+    pub(crate) fn check(self) -> Result<Config, InstallError> {
+        let endpoint = endpoint::resolve(
+            self.protocol,
+            self.metrics_endpoint.as_ref(),
+            self.base_endpoint.as_ref(),
+            self.is_insecure,
+        )?;
+        let headers = headers(self.headers_name, &self.headers)?;
+        for (name, value) in [
+            ("interval", self.interval),
+            ("timeout", self.timeout),
+            ("export_timeout", self.export_timeout),
+        ] {
+            if value.is_zero() {
+                let problem = "an exporter needs time; set at least a millisecond";
+                return Err(InstallError::setting(name, "0", problem));
+            }
+        }
+        at_least("queue_len_max", self.queue_len_max, 1)?;
+        at_least("max_buckets", self.buckets_max, 2)?;
+        Ok(Config {
+            protocol: self.protocol,
+            endpoint,
+            headers,
+            compression: self.compression,
+            temporality: self.temporality,
+            interval: self.interval.min(NO_LIMIT),
+            timeout: self.timeout.min(NO_LIMIT),
+            export_timeout: self.export_timeout.min(NO_LIMIT),
+            queue_len_max: self.queue_len_max,
+            buckets_max: self.buckets_max,
+            resource: self.resource.into_iter().collect(),
+            source: self.source,
+            on_error: self.on_error,
+        })
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("protocol", &self.protocol)
+            .field("compression", &self.compression)
+            .field("temporality", &self.temporality)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+fn at_least(name: &str, value: usize, least: usize) -> Result<(), InstallError> {
+    if value < least {
+        let problem = format!("it is too small; set at least {least}");
+        return Err(InstallError::setting(name, &value.to_string(), problem));
+    }
+    Ok(())
+}
+
+/// Headers that the transport writes itself.
+const OURS: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "grpc-encoding",
+    "grpc-timeout",
+    "host",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+];
+
+fn headers(origin: &str, given: &[(String, String)]) -> Result<HeaderMap, InstallError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let key: HeaderName = name.to_ascii_lowercase().parse().map_err(|_| {
+            let problem = format!("`{name}` cannot be the name of a header; correct it");
+            InstallError::secret(origin, problem)
+        })?;
+        if OURS.contains(&key.as_str()) || key.as_str().ends_with("-bin") {
+            let problem = format!("`{key}` is written by the exporter; remove it");
+            return Err(InstallError::secret(origin, problem));
+        }
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
+            let problem = format!("the value of `{key}` cannot be sent in a header; correct it");
+            InstallError::secret(origin, problem)
+        })?;
+        value.set_sensitive(true);
+        headers.append(key, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(resource: &[(&str, &str)], service_name: Option<&str>) -> Variables {
+        Variables {
+            resource: resource
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            service_name: service_name.map(str::to_owned),
+            ..Variables::default()
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_what_was_found_and_the_service_name_over_all() {
+        let given = [
+            ("service.name", "a"),
+            ("os.type", "plan9"),
+            ("team", "blue"),
+        ];
+        let text = |settings: &Settings, key: &str| match settings.resource.get(key) {
+            Some(Value::Text(text)) => text.clone(),
+            other => panic!("{key} is {other:?}"),
+        };
+        let settings = Settings::of(variables(&given, None));
+        assert_eq!(text(&settings, "service.name"), "a");
+        assert_eq!(text(&settings, "os.type"), "plan9");
+        assert_eq!(text(&settings, "team"), "blue");
+        assert_eq!(text(&settings, "telemetry.sdk.name"), "khive-perf");
+        let settings = Settings::of(variables(&given, Some("b")));
+        assert_eq!(text(&settings, "service.name"), "b");
+        let settings = Settings::of(variables(&[], None));
+        assert!(text(&settings, "service.name").starts_with("unknown_service:"));
+    }
+
+    #[test]
+    fn the_default_is_http_to_this_host_each_minute() {
+        let config = Settings::of(Variables::default()).check().unwrap();
+        assert_eq!(config.protocol, Protocol::HttpProtobuf);
+        assert_eq!(config.temporality, Temporality::Cumulative);
+        assert_eq!(
+            config.endpoint.to_string(),
+            "http://localhost:4318/v1/metrics"
+        );
+        assert_eq!(config.interval, Duration::from_secs(60));
+        assert_eq!(config.timeout, Duration::from_secs(10));
+        assert_eq!(config.export_timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn headers_that_cannot_be_sent_are_errors_that_keep_the_value_secret() {
+        for (name, value, problem) in [
+            ("a b", "s3cret", "a b"),
+            ("key", "s3\ncret", "key"),
+            ("Content-Type", "s3cret", "remove"),
+            ("token-bin", "s3cret", "remove"),
+        ] {
+            let mut settings = Settings::new();
+            settings.headers = vec![(name.to_owned(), value.to_owned())];
+            let error = settings.check().err().unwrap().to_string();
+            assert!(error.contains(problem) && !error.contains("s3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_errors() {
+        let error = |change: fn(&mut Settings)| {
+            let mut settings = Settings::new();
+            change(&mut settings);
+            settings.check().err().unwrap().to_string()
+        };
+        assert!(error(|settings| settings.queue_len_max = 0).contains("queue_len_max"));
+        assert!(error(|settings| settings.buckets_max = 1).contains("max_buckets"));
+        assert!(error(|settings| settings.interval = Duration::ZERO).contains("interval"));
+        assert!(error(|settings| settings.timeout = Duration::ZERO).contains("timeout"));
+    }
+}

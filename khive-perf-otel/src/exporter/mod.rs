@@ -1,0 +1,108 @@
+//! Exporter: from settings to a running exporter; the process has at most one installed.
+
+mod builder;
+mod guard;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use self::builder::ExporterBuilder;
+pub use self::guard::ExporterGuard;
+
+use crate::config::Settings;
+use crate::env;
+use crate::error::InstallError;
+
+/// Sends this process's metrics as the `OTEL_*` variables say; by default each minute to a collector on
+/// this host.
+///
+/// The guard that it returns is the exporter: keep it for as long as the process is to be seen, and shut
+/// it down at the end. Can be called anywhere, inside a runtime or not.
+///
+/// | variable | default | |
+/// | --- | --- | --- |
+/// | `OTEL_SDK_DISABLED` | `false` | `true`: the guard does nothing |
+/// | `OTEL_METRICS_EXPORTER` | `otlp` | `none`: the guard does nothing |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318` (4317 for gRPC) | for HTTP, `/v1/metrics` is added |
+/// | `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | | used as it is |
+/// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc` |
+/// | `OTEL_EXPORTER_OTLP_HEADERS` | | `key=value,key=value`, percent-encoded |
+/// | `OTEL_EXPORTER_OTLP_TIMEOUT` | `10000` ms | for one request with its retries |
+/// | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none` | or `gzip` |
+/// | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | `true`: a gRPC endpoint without a scheme is plain text |
+/// | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
+/// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` ms | |
+/// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` ms | for all requests of one collection |
+/// | `OTEL_SERVICE_NAME` | `unknown_service:` and the program | |
+/// | `OTEL_RESOURCE_ATTRIBUTES` | | `key=value,key=value`, percent-encoded |
+///
+/// Each `OTEL_EXPORTER_OTLP_X` also exists as `OTEL_EXPORTER_OTLP_METRICS_X`, which wins.
+///
+/// # Errors
+///
+/// If a variable cannot be honoured, which the error names with its value and what to set in its place;
+/// if the process has an exporter already, which keeps running; if no thread can be started.
+pub fn install() -> Result<ExporterGuard, InstallError> {
+    Exporter::from_env()?.install()
+}
+
+/// Where builders of exporters come from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Exporter;
+
+impl Exporter {
+    /// A builder that starts from the defaults, whatever the environment says.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use khive_perf_otel::{Compression, Exporter, Protocol};
+    ///
+    /// # fn main() -> Result<(), khive_perf_otel::InstallError> {
+    /// let exporter = Exporter::builder()
+    ///     .protocol(Protocol::Grpc)
+    ///     .endpoint("http://collector:4317")
+    ///     .compression(Compression::Gzip)
+    ///     .service_name("checkout")
+    ///     .interval(Duration::from_secs(10))
+    ///     .install()?;
+    /// # drop(exporter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> ExporterBuilder {
+        ExporterBuilder::new(Settings::new())
+    }
+
+    /// A builder that starts from the `OTEL_*` variables, see [`install`].
+    ///
+    /// # Errors
+    ///
+    /// If a variable cannot be honoured, which the error names with its value and what to set.
+    pub fn from_env() -> Result<ExporterBuilder, InstallError> {
+        let variables = env::read(&|name| std::env::var_os(name))?;
+        Ok(ExporterBuilder::new(Settings::of(variables)))
+    }
+}
+
+/// The place of the process's one exporter. Whoever holds it has it, until it is dropped.
+#[derive(Debug)]
+struct Place;
+
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl Place {
+    fn take() -> Result<Self, InstallError> {
+        if IS_TAKEN.swap(true, Ordering::AcqRel) {
+            return Err(InstallError::already_installed());
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        IS_TAKEN.store(false, Ordering::Release);
+    }
+}

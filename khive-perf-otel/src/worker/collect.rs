@@ -1,0 +1,104 @@
+//! Collector: takes a snapshot and queues it as requests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use khive_perf::snapshot::Snapshot;
+
+use crate::config::{Config, Source};
+use crate::encode::{self, Envelope, Shape};
+use crate::env::{Protocol, Temporality};
+use crate::worker::state::State;
+
+pub(super) struct Collector {
+    source: Source,
+    envelope: Envelope,
+    is_delta: bool,
+    buckets_max: usize,
+    bytes_max: usize,
+    /// The last snapshot that was queued.
+    previous: Option<Snapshot>,
+}
+
+/// What to do with a snapshot that says what the last one said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unchanged {
+    /// Send it: a receiver takes silence for the end of a series.
+    Send,
+    /// A flush has nothing to add.
+    Skip,
+}
+
+/// What receivers take at most, before compression.
+const GRPC_BYTES_MAX: usize = 4 << 20;
+const HTTP_BYTES_MAX: usize = 20 << 20;
+
+impl Collector {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            source: config.source.clone(),
+            envelope: Envelope {
+                resource: encode::resource(&config.resource),
+                scope: encode::scope(),
+            },
+            is_delta: config.temporality == Temporality::Delta,
+            buckets_max: config.buckets_max,
+            bytes_max: match config.protocol {
+                Protocol::Grpc => GRPC_BYTES_MAX,
+                Protocol::HttpProtobuf => HTTP_BYTES_MAX,
+            },
+            previous: None,
+        }
+    }
+
+    pub(super) fn collect(&mut self, unchanged: Unchanged, state: &State) {
+        let Ok(snapshot) = catch_unwind(AssertUnwindSafe(|| (self.source)())) else {
+            state.error(
+                "the source of snapshots panicked; nothing was collected",
+                true,
+            );
+            return;
+        };
+        if unchanged == Unchanged::Skip
+            && let Some(previous) = &self.previous
+            && self.content(previous) == self.content(&snapshot)
+        {
+            return;
+        }
+        let (metrics, previous) = if self.is_delta {
+            let delta = match &self.previous {
+                Some(previous) => snapshot.since(previous),
+                None => snapshot.clone(),
+            };
+            let shape = self.shape(delta.start_unix_ns(), &snapshot);
+            (encode::metrics(&delta, &shape), snapshot)
+        } else {
+            let shape = self.shape(snapshot.start_unix_ns(), &snapshot);
+            (encode::metrics(&snapshot, &shape), snapshot)
+        };
+        self.previous = Some(previous);
+        let split = encode::split(metrics, &self.envelope, self.bytes_max);
+        state.enqueue(split, self.is_delta);
+    }
+
+    const fn shape(&self, start_unix_ns: u64, snapshot: &Snapshot) -> Shape {
+        Shape {
+            is_delta: self.is_delta,
+            start_unix_ns,
+            process_start_unix_ns: snapshot.start_unix_ns(),
+            time_unix_ns: snapshot.time_unix_ns(),
+            buckets_max: self.buckets_max,
+        }
+    }
+
+    /// All that a snapshot says but for the time of saying it.
+    fn content(&self, snapshot: &Snapshot) -> Vec<impl PartialEq + use<>> {
+        let shape = Shape {
+            is_delta: false,
+            start_unix_ns: 0,
+            process_start_unix_ns: 0,
+            time_unix_ns: 0,
+            buckets_max: self.buckets_max,
+        };
+        encode::metrics(snapshot, &shape)
+    }
+}

@@ -1,0 +1,127 @@
+//! Controller: decides when to collect, and answers those who wait.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::delivery::{Delivery, Mark};
+use crate::worker::collect::{Collector, Unchanged};
+use crate::worker::state::State;
+
+/// What a guard asks of its worker.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Send what there is.
+    Flush(Waiter),
+    /// Send what there is, then end.
+    Shutdown(Waiter),
+}
+
+/// Someone who waits for a delivery.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) deadline: Instant,
+    /// The ledger when the call began.
+    pub(super) mark: Mark,
+    pub(super) reply: Reply,
+}
+
+/// The way back to a thread or to a task.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Thread(std::sync::mpsc::SyncSender<Delivery>),
+    Task(oneshot::Sender<Delivery>),
+}
+
+pub(super) struct Controller<'a> {
+    pub(super) state: &'a State,
+    pub(super) collector: Collector,
+    pub(super) interval: Duration,
+    pub(super) export_timeout: Duration,
+}
+
+/// Flushes that may wait at the same time.
+pub(super) const WAITERS_MAX: usize = 64;
+
+impl Controller<'_> {
+    /// Runs until a shutdown, or until nobody can ask for one any more.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut flushes: Vec<Waiter> = Vec::new();
+        let mut shutdowns: Vec<Waiter> = Vec::new();
+        loop {
+            let waiters = flushes.iter().chain(&shutdowns);
+            let earliest = waiters.map(|waiter| waiter.deadline).min();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Flush(waiter)) => {
+                        flushes.retain(|waiter| waiter.reply.is_awaited());
+                        if flushes.len() < WAITERS_MAX {
+                            self.collect(Unchanged::Skip);
+                            flushes.push(waiter);
+                        } else {
+                            self.answer(waiter);
+                        }
+                    }
+                    Some(Command::Shutdown(waiter)) => {
+                        self.collect(Unchanged::Skip);
+                        shutdowns.push(waiter);
+                    }
+                    None => break,
+                },
+                _ = ticks.tick() => self.collect(Unchanged::Send),
+                () = self.state.settled.notified() => {}
+                () = sleep_until(earliest.unwrap_or_else(Instant::now)), if earliest.is_some() => {}
+            }
+            let now = Instant::now();
+            let is_settled = self.state.is_settled();
+            let is_over = |waiter: &mut Waiter| is_settled || waiter.deadline <= now;
+            for waiter in flushes.extract_if(.., is_over) {
+                self.answer(waiter);
+            }
+            if shutdowns.iter_mut().any(is_over) {
+                break;
+            }
+        }
+        commands.close();
+        while let Ok(Command::Flush(waiter) | Command::Shutdown(waiter)) = commands.try_recv() {
+            shutdowns.push(waiter);
+        }
+        let delivery = self.state.ledger.close();
+        for waiter in shutdowns {
+            waiter.reply.send(delivery.clone());
+        }
+        for waiter in flushes {
+            self.answer(waiter);
+        }
+    }
+
+    fn collect(&mut self, unchanged: Unchanged) {
+        self.collector.collect(unchanged, self.state);
+        self.state.ask(Instant::now() + self.export_timeout);
+    }
+
+    fn answer(&self, waiter: Waiter) {
+        waiter.reply.send(self.state.ledger.since(&waiter.mark));
+    }
+}
+
+impl Reply {
+    /// Sends it; whoever has stopped waiting does not get it.
+    fn send(self, delivery: Delivery) {
+        match self {
+            Self::Thread(reply) => drop(reply.try_send(delivery)),
+            Self::Task(reply) => drop(reply.send(delivery)),
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        match self {
+            // A thread waits no longer than its deadline.
+            Self::Thread(_) => true,
+            Self::Task(reply) => !reply.is_closed(),
+        }
+    }
+}
