@@ -15,7 +15,7 @@ use std::{env, fs, io, panic, thread};
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf::testing::{Capture, ManualClock};
 use khive_perf::{FutureExt as _, Outcome, measure};
-use khive_perf_otel::{Compression, Exporter, Protocol};
+use khive_perf_otel::Exporter;
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -139,26 +139,11 @@ fn narrow(clock: &ManualClock, ns: u64) {
     clock.advance(Duration::from_nanos(ns));
 }
 
-/// An exporter of what was made up, with what the environment says given by hand.
+/// An exporter of what was made up, to where the environment says.
 fn exporter_of(snapshot: Snapshot) -> Result<khive_perf_otel::ExporterGuard, Box<dyn Error>> {
-    let protocol = match env::var("OTEL_EXPORTER_OTLP_PROTOCOL").as_deref() {
-        Ok("grpc") => Protocol::Grpc,
-        _ => Protocol::HttpProtobuf,
-    };
-    let mut builder = Exporter::builder()
-        .protocol(protocol)
-        .compression(Compression::Gzip);
-    if let Ok(endpoint) = env::var("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") {
-        builder = builder.endpoint(endpoint);
-    }
-    if let Ok(service) = env::var("OTEL_SERVICE_NAME") {
-        builder = builder.resource_attribute("service.name", service);
-    }
-    let resource = env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
-    for (name, value) in resource.split(',').filter_map(|pair| pair.split_once('=')) {
-        builder = builder.resource_attribute(name, value);
-    }
-    Ok(builder.source(move || snapshot.clone()).start()?)
+    Ok(Exporter::from_env()?
+        .snapshot_source(move || snapshot.clone())
+        .start()?)
 }
 
 /// `{"snapshot": .., "has_custom_name": [..], "quantiles": [[callsite, outcome, [ns, ..]], ..]}`

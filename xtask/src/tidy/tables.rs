@@ -99,30 +99,13 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf-otel",
         rows: &[
-            &["error", "clock", "resource", "delivery"],
-            &["retry", "encode"],
-            &["builder"],
-            &["env", "transport"],
+            &["error", "clock", "delivery"],
+            &["env", "retry", "encode"],
+            &["config", "transport"],
             &["worker"],
-            &["guard"],
+            &["exporter"],
         ],
-        exceptions: &[
-            Exception {
-                from: "builder",
-                to: "guard",
-                because: "`ExporterBuilder::start` gives the guard; it could stand in `guard`",
-            },
-            Exception {
-                from: "builder",
-                to: "worker",
-                because: "`ExporterBuilder::start` starts the worker; it could stand in `guard`",
-            },
-            Exception {
-                from: "worker",
-                to: "guard",
-                because: "`worker::start` makes the guard; it could give the guard's parts",
-            },
-        ],
+        exceptions: &[],
         doors: &[],
         walls: &[Wall {
             places: &["encode"],
