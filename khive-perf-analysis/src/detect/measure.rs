@@ -7,6 +7,9 @@ use crate::detect::settings::{NOISE_FLOOR, TIME_FLOOR_S};
 use crate::model::{CallsiteKey, CallsiteRun, Run};
 use crate::stats::{quantile, trimmed};
 
+/// Some thirty thousand years: what is longer is not a time, and its ratios would not be numbers.
+const TIME_MAX_S: f64 = 1e12;
+
 /// One number that a run gives for a callsite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Measure {
@@ -89,7 +92,7 @@ impl Measure {
             for callsite in runs.iter().filter_map(|run| run.callsites.get(key)) {
                 if let Some(value) = self.of(callsite) {
                     floor = floor.max(self.resolution_variance(callsite));
-                    values.push(value.max(TIME_FLOOR_S).ln());
+                    values.push(value.clamp(TIME_FLOOR_S, TIME_MAX_S).ln());
                 }
             }
             values

@@ -83,7 +83,7 @@ impl Prior {
     ///
     /// Smyth's estimator also lowers a variance above the typical one. That is right on average and wrong for
     /// the one callsite that really is noisy, whose own runs say so: with it, a comparison of two runs a side with
-    /// themselves flags something five times as often as here. It costs some power and cannot cost a false alarm.
+    /// themselves flags something nine times as often as here (`docs/detection.md`). It costs some power and cannot cost a false alarm.
     pub fn moderate(&self, own: Variance) -> Variance {
         if self.freedom <= 0.0 {
             return own;

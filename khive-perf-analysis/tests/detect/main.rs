@@ -5,3 +5,4 @@ mod golden;
 mod properties;
 mod rates;
 mod simulate;
+mod thresholds;
