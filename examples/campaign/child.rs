@@ -51,13 +51,7 @@ pub fn measure(
     progress: &Progress,
 ) -> Result<Measured, Box<dyn StdError>> {
     let inject = inject.to_string();
-    let arguments = [
-        "service",
-        "--inject",
-        &inject,
-        "--table",
-        "--until-stdin-closes",
-    ];
+    let arguments = ["service", "--inject", &inject, "--table", "--as-child"];
     let command: Vec<String> = std::iter::once(program.display().to_string())
         .chain(arguments.iter().map(|&argument| argument.to_owned()))
         .collect();

@@ -1,16 +1,19 @@
-//! SQLite connections: one for writing, several for reading, all used off the async worker threads.
+//! SQLite connections, each on a thread of its own: one for writing, several for reading.
 //!
-//! The pools share nothing: in WAL mode a reader sees its own moment of the file while the writer appends,
-//! so that slow reads leave writes as they were; and long histories, read through connections of their
-//! own, push no result out of a page cache.
+//! The pools share nothing, not even threads. In WAL mode a reader sees its own moment of the file while the
+//! writer appends; long histories, read through connections of their own, push no result out of a page
+//! cache; and a thread that has computed for long, and is put off by the scheduler for it, is not the one
+//! that the next write waits for.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use khive_perf::Context;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::demo::error::{Error, Result};
 
@@ -24,19 +27,17 @@ pub(crate) struct Database {
     pub(crate) writer: Pool,
 }
 
-/// Connections that are lent to one job at a time.
+/// Connections that take jobs from one queue; their threads end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
+    places: Arc<Semaphore>,
 }
 
-/// A connection on loan; goes back when dropped, also when the job panics.
-struct Loan {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    connection: Option<Connection>,
-}
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+/// Jobs that a pool has under way or waiting; more are refused.
+const JOBS_MAX: usize = 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the log before a commit copies them into the file: 32 MiB.
 const CHECKPOINT_PAGES: u32 = 8192;
@@ -70,19 +71,22 @@ const SCHEMA: &str = "
 impl Database {
     /// Opens the file, creates what is missing, and connects one writer and `readers` readers of each kind.
     pub(crate) fn open(path: &Path, readers: usize) -> Result<Self> {
-        let context = |error: rusqlite::Error| {
-            Error::internal(format!("cannot open database {}", path.display()), error)
-        };
+        let context = |error| cannot_open(path, error);
         let writer = Connection::open(path).map_err(context)?;
         prepare(&writer).map_err(context)?;
         writer.execute_batch(SCHEMA).map_err(context)?;
-        let readers = || Pool::of_readers(path, readers).map_err(context);
+        let readers = |name| Pool::of_readers(name, path, readers);
         Ok(Self {
-            sessions: readers()?,
-            results: readers()?,
-            writer: Pool::new(vec![writer]),
+            sessions: readers("sessions")?,
+            results: readers("results")?,
+            writer: Pool::start("writer", vec![writer])?,
         })
     }
+}
+
+#[cold]
+fn cannot_open(path: &Path, error: rusqlite::Error) -> Error {
+    Error::internal(format!("cannot open database {}", path.display()), error)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -97,14 +101,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 // === impl Pool ===
 
 impl Pool {
-    fn new(connections: Vec<Connection>) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(connections.len())),
-            idle: Arc::new(Mutex::new(connections)),
-        }
-    }
-
-    fn of_readers(path: &Path, count: usize) -> rusqlite::Result<Self> {
+    fn of_readers(name: &str, path: &Path, count: usize) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let readers = (0..count.max(1)).map(|_| {
             let reader = Connection::open_with_flags(path, flags)?;
@@ -112,10 +109,32 @@ impl Pool {
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         });
-        Ok(Self::new(readers.collect::<rusqlite::Result<_>>()?))
+        let readers = readers
+            .collect::<rusqlite::Result<_>>()
+            .map_err(|error| cannot_open(path, error))?;
+        Self::start(name, readers)
     }
 
-    /// Runs a job with one of the connections on a thread that may block.
+    /// One thread for each connection.
+    fn start(name: &str, connections: Vec<Connection>) -> Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for connection in connections {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new()
+                .name(format!("demo-{name}"))
+                .spawn(move || work(connection, &queue))
+                .map_err(|error: io::Error| {
+                    Error::internal("cannot start a database thread", error)
+                })?;
+        }
+        Ok(Self {
+            jobs,
+            places: Arc::new(Semaphore::new(JOBS_MAX)),
+        })
+    }
+
+    /// Runs a job with one of the connections.
     ///
     /// A caller that goes away does not stop the job: a transaction ends as it would have.
     pub(crate) async fn run<R, J>(&self, job: J) -> Result<R>
@@ -123,47 +142,35 @@ impl Pool {
         R: Send + 'static,
         J: FnOnce(&mut Connection) -> Result<R> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::busy("the database is shutting down; try again"))?;
-        let mut loan = self.lend();
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Error::busy("too many requests wait for the database; try again"))?;
+        let (answer, answered) = oneshot::channel();
         let context = Context::current();
-        tokio::task::spawn_blocking(move || {
-            let answer = match &mut loan.connection {
-                Some(connection) => context.scope(|| job(connection)),
-                None => Err(Error::busy("no database connection is left; try again")),
-            };
-            drop(loan); // before the permit, so that whoever gets it finds the connection
-            drop(permit);
-            answer
-        })
-        .await?
-    }
-
-    fn lend(&self) -> Loan {
-        let connection = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        Loan {
-            idle: Arc::clone(&self.idle),
-            connection,
-        }
+        let job: Job = Box::new(move |connection| {
+            let result = context.scope(|| job(connection));
+            drop(place);
+            let _ = answer.send(result); // a caller that went away needs no answer
+        });
+        self.jobs
+            .send(job)
+            .map_err(|_| Error::busy("the database threads have ended; restart the service"))?;
+        answered
+            .await
+            .map_err(|failed| Error::internal("a database job did not finish", failed))?
     }
 }
 
-// === impl Loan ===
-
-impl Drop for Loan {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-        }
+/// Takes jobs until nobody can send any more. A job that panics leaves no answer, and the thread goes on.
+fn work(mut connection: Connection, queue: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        // Whoever holds the lock waits for a job; the others wait for the lock.
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else {
+            return;
+        };
+        // An open transaction was rolled back while unwinding; the statement cache holds no state of it.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
     }
 }
 
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_panics_gives_its_connection_back() {
+    async fn a_job_that_panics_leaves_its_connection_in_use() {
         let (_dir, database) = open();
         for _ in 0..3 {
             let failed = database.writer.run::<(), _>(|_| panic!("injected")).await;
@@ -200,6 +207,23 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(one, 1);
+    }
+
+    /// Goal: a queue that is full refuses rather than grows. Method: all places but one are taken.
+    #[tokio::test]
+    async fn a_job_beyond_the_limit_is_refused_at_once() {
+        let (_dir, database) = open();
+        let taken = database
+            .writer
+            .places
+            .try_acquire_many(u32::try_from(JOBS_MAX - 1).unwrap())
+            .unwrap();
+        assert!(database.writer.run(|_| Ok(())).await.is_ok());
+        let last = database.writer.places.try_acquire().unwrap();
+        let refused = database.writer.run(|_| Ok(())).await.unwrap_err();
+        assert!(refused.to_string().contains("too many requests"));
+        drop((taken, last));
+        assert!(database.writer.run(|_| Ok(())).await.is_ok());
     }
 
     #[test]

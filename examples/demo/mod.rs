@@ -3,12 +3,12 @@
 //! ```text
 //!  http::create_orchestration
 //!    orchestration::orchestrate
-//!      ├─ session::load ── session::load_history                     (reader connections)
+//!      ├─ session::load ── session::load_history                     (reader threads)
 //!      ├─ orchestration::plan
 //!      ├─ orchestration::run_agents ── run_agent × 1..=100, at most `agents_in_flight` at once
 //!      │    ├─ composition::compose ── cache::get, load_role, load_domain, merge, cache::insert
 //!      │    ├─ score::score ── tokenize, rank, digest
-//!      │    └─ session::append ── session::append_history             (writer connection)
+//!      │    └─ session::append ── session::append_history             (writer thread)
 //!      ├─ orchestration::aggregate
 //!      └─ result::save
 //!  http::read_session ── session::load ── session::load_history

@@ -19,34 +19,42 @@ pub struct Args {
     #[arg(long)]
     table: bool,
 
-    /// End when standard input is closed, as a child should when its parent has gone.
+    /// End when standard input is closed, and fail unless all that was measured was delivered.
     #[arg(long, hide = true)]
-    until_stdin_closes: bool,
+    as_child: bool,
 }
 
 /// How long requests under way may take when the service ends.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the last export may take.
+const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM, ctrl-c or, if asked for, the end of standard input.
+/// Serves until SIGTERM, ctrl-c or, if asked for, the end of standard input; exports as the `OTEL_*`
+/// variables say.
 ///
 /// The first line on `out` is `listening on http://ADDRESS`.
 ///
 /// # Errors
 ///
-/// The service cannot start, or did not end in an orderly way.
+/// The service cannot start, did not end in an orderly way, or, as a child, could not deliver.
 pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
-    let table = args.table;
+    let Args {
+        config,
+        table,
+        as_child,
+    } = args;
+    let exporter = khive_perf_otel::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("demo")
         .build()?;
     runtime.block_on(async {
-        let service = Service::start(args.config).await?;
+        let service = Service::start(config).await?;
         writeln!(out, "listening on http://{}", service.addr())?;
         out.flush()?;
         tokio::select! {
             told = signal() => told?,
-            closed = stdin_closed(), if args.until_stdin_closes => closed?,
+            closed = stdin_closed(), if as_child => closed?,
         }
         service.stop(DRAIN_DEADLINE).await?;
         Ok::<_, Box<dyn StdError>>(())
@@ -55,6 +63,15 @@ pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
     if table {
         writeln!(out, "{}", khive_perf::report::text(&khive_perf::snapshot()))?;
     }
+    let delivery = exporter.shutdown(EXPORT_DEADLINE);
+    if delivery.is_complete() {
+        return Ok(());
+    }
+    let message = format!("not all that was measured was delivered: {delivery}");
+    if as_child {
+        return Err(message.into());
+    }
+    writeln!(std::io::stderr(), "{message}")?; // a service outlives its backend
     Ok(())
 }
 
