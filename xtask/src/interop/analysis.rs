@@ -49,10 +49,13 @@ impl Analysis {
     }
 
     /// Ends the receiver as a user would, and reads back what is in the store.
-    pub(super) fn finish(self) -> Result<Recording> {
+    pub(super) fn finish(mut self) -> Result<Recording> {
         let status = self.child.interrupt()?;
         if !status.success() {
-            bail!("`khive-perf serve` failed ({status})");
+            bail!(
+                "`khive-perf serve` failed ({status}); its log ends with\n{}",
+                self.child.tail()
+            );
         }
         let mut export = Command::new(&self.program);
         export
