@@ -25,7 +25,16 @@ const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = env::args().nth(1).ok_or("usage: interop_source FILE")?;
-    let exporter = khive_perf_otel::install()?;
+    let made_up = made_up();
+    let everything = move || {
+        let mut snapshot = khive_perf::snapshot();
+        snapshot.merge(&made_up);
+        snapshot
+    };
+    let exporter = Exporter::from_env()?
+        .snapshot_source(everything.clone())
+        .install()?;
+
     thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || (0..ROUNDS).for_each(|round| serve(round, thread)));
@@ -43,16 +52,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
 
-    let mut recorded = khive_perf::snapshot();
-    let made_up = made_up();
-    recorded.merge(&made_up);
-    fs::write(&file, describe(&recorded)?.to_string())?;
-    for exporter in [exporter, exporter_of(made_up)?] {
-        let delivery = exporter.shutdown(DEADLINE);
-        writeln!(io::stdout(), "{delivery:?}")?;
-        if !delivery.is_complete() {
-            return Err(format!("not all points arrived: {delivery}").into());
-        }
+    fs::write(&file, describe(&everything())?.to_string())?;
+    let delivery = exporter.shutdown(DEADLINE);
+    writeln!(io::stdout(), "{delivery:?}")?;
+    if !delivery.is_complete() {
+        return Err("not all points arrived".into());
     }
     Ok(())
 }
@@ -137,13 +141,6 @@ fn wide(clock: &ManualClock, ns: u64) {
 #[measure]
 fn narrow(clock: &ManualClock, ns: u64) {
     clock.advance(Duration::from_nanos(ns));
-}
-
-/// An exporter of what was made up, to where the environment says.
-fn exporter_of(snapshot: Snapshot) -> Result<khive_perf_otel::ExporterGuard, Box<dyn Error>> {
-    Ok(Exporter::from_env()?
-        .snapshot_source(move || snapshot.clone())
-        .start()?)
 }
 
 /// `{"snapshot": .., "has_custom_name": [..], "quantiles": [[callsite, outcome, [ns, ..]], ..]}`

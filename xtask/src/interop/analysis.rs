@@ -49,10 +49,13 @@ impl Analysis {
     }
 
     /// Ends the receiver as a user would, and reads back what is in the store.
-    pub(super) fn finish(self) -> Result<Recording> {
+    pub(super) fn finish(mut self) -> Result<Recording> {
         let status = self.child.interrupt()?;
         if !status.success() {
-            bail!("`khive-perf serve` failed ({status})");
+            bail!(
+                "`khive-perf serve` failed ({status}); its log ends with\n{}",
+                self.child.tail()
+            );
         }
         let mut export = Command::new(&self.program);
         export
@@ -73,28 +76,31 @@ fn port_of(text: &str) -> Option<u16> {
 }
 
 fn read(exported: &Value) -> Result<Recording> {
-    let mut recording = Recording::default();
-    // One program is one run, but for a source with several exporters, each of which is an instance.
-    for run in exported["runs"]
+    let runs = exported["runs"]
         .as_array()
-        .context("the export has no `runs`")?
+        .context("the export has no `runs`")?;
+    let [run] = runs.as_slice() else {
+        bail!("one program ran, but the store has {} runs", runs.len());
+    };
+    let mut recording = Recording::default();
+    for series in run["series"]
+        .as_array()
+        .context("the run has no `series`")?
     {
-        for series in run["series"].as_array().context("a run has no `series`")? {
-            let metric = series["metric"]
-                .as_str()
-                .context("a series without a metric")?;
-            let value = &series["value"];
-            let point = if value.is_object() {
-                Point::Histogram(value)
-            } else {
-                Point::number(value, series["unit"].as_str().unwrap_or_default())?
-            };
-            if recording.add_point(metric, &series["attributes"], point)? {
-                bail!(
-                    "the store has a series of {metric} twice: {}",
-                    series["attributes"]
-                );
-            }
+        let metric = series["metric"]
+            .as_str()
+            .context("a series without a metric")?;
+        let value = &series["value"];
+        let point = if value.is_object() {
+            Point::Histogram(value)
+        } else {
+            Point::number(value, series["unit"].as_str().unwrap_or_default())?
+        };
+        if recording.add_point(metric, &series["attributes"], point)? {
+            bail!(
+                "the store has a series of {metric} twice: {}",
+                series["attributes"]
+            );
         }
     }
     Ok(recording)
@@ -113,18 +119,24 @@ mod tests {
     }
 
     #[test]
-    fn the_series_of_all_runs_are_read_and_each_is_there_once() {
-        let run = |name: &str| {
-            json!({ "series": [
-                { "metric": "m", "unit": "{call}", "attributes": { "a": name }, "value": 7 },
-                { "metric": "t", "unit": "s", "attributes": { "a": name }, "value": 0.5 },
-            ] })
+    fn a_store_with_one_run_is_read_and_any_other_is_refused() {
+        let calls =
+            json!({ "metric": "m", "unit": "{call}", "attributes": { "a": 1 }, "value": 7 });
+        let time = json!({ "metric": "t", "unit": "s", "attributes": {}, "value": 0.5 });
+        let stored = |runs: &[&[&Value]]| {
+            let runs: Vec<Value> = runs
+                .iter()
+                .map(|series| json!({ "series": series }))
+                .collect();
+            read(&json!({ "runs": runs }))
+                .map(|recording| recording.numbers.into_values().collect::<Vec<_>>())
         };
-        let recording = read(&json!({ "runs": [run("x"), run("y")] })).expect("two runs");
         assert_eq!(
-            recording.numbers.into_values().collect::<Vec<_>>(),
-            [7, 7, 500_000_000, 500_000_000]
+            stored(&[&[&calls, &time]]).expect("one run"),
+            [7, 500_000_000]
         );
-        assert!(read(&json!({ "runs": [run("x"), run("x")] })).is_err());
+        assert!(stored(&[&[&calls, &calls]]).is_err(), "a series twice");
+        assert!(stored(&[&[&calls], &[&time]]).is_err(), "two runs");
+        assert!(stored(&[]).is_err(), "no run");
     }
 }

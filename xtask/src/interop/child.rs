@@ -76,8 +76,8 @@ impl Child {
         )
     }
 
-    /// Waits for the child to end by itself, and ends it when the time is up.
-    pub(super) fn finish(mut self) -> Result<ExitStatus> {
+    /// Waits for the child to end by itself.
+    pub(super) fn finish(&mut self) -> Result<ExitStatus> {
         for _ in 0..LOOKS_MAX {
             if let Some(status) = self.inner.try_wait()? {
                 return Ok(status);
@@ -92,7 +92,7 @@ impl Child {
     }
 
     /// Asks the child to end, as Ctrl-C would, and waits until it has.
-    pub(super) fn interrupt(self) -> Result<ExitStatus> {
+    pub(super) fn interrupt(&mut self) -> Result<ExitStatus> {
         let id = self.inner.id().to_string();
         let sent = Command::new("kill")
             .args(["-INT", &id])

@@ -89,11 +89,13 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
             format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
         )
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    let child = Child::start(&mut command, "source", directory)?;
-    let tail = child.tail();
+    let mut child = Child::start(&mut command, "source", directory)?;
     let status = child.finish()?;
     if !status.success() {
-        bail!("the source program failed ({status}):\n{tail}");
+        bail!(
+            "the source program failed ({status}); its log ends with\n{}",
+            child.tail()
+        );
     }
     let text = std::fs::read_to_string(&answer)
         .with_context(|| format!("cannot read `{}`", answer.display()))?;

@@ -1,12 +1,10 @@
 //! Data flows down, names are only looked up: keeps the rows, doors and walls of the tables.
 
-use std::collections::BTreeSet;
-
 use crate::tidy::Finding;
 use crate::tidy::lexer::{Kind, lex};
 use crate::tidy::modules::{Module, walk};
 use crate::tidy::paths::{Named, Root, named};
-use crate::tidy::tables::{CORE_FOR_EXPORTER, Exception, LAYERS, Layers, SQL, SQL_PLACES};
+use crate::tidy::tables::{CORE_FOR_EXPORTER, LAYERS, Layers, SQL, SQL_PLACES};
 use crate::tidy::tree::Tree;
 
 /// Checks the library and the program of every package that has a table.
@@ -23,7 +21,6 @@ fn target(tree: &Tree, layers: &Layers, root: &str) -> Vec<Finding> {
     let root = format!("{}/src/{root}", layers.package);
     let (modules, _) = walk(tree, &root);
     let mut findings = Vec::new();
-    let mut used = BTreeSet::new();
     for module in modules.iter().filter(|module| !module.tests) {
         let Some(text) = tree.text(&module.file) else {
             continue;
@@ -36,25 +33,12 @@ fn target(tree: &Tree, layers: &Layers, root: &str) -> Vec<Finding> {
             continue;
         }
         for path in named(&lexed.tokens, &module.path) {
-            if let Some(exception) = top.and_then(|top| exception(layers, top, &path)) {
-                used.insert(exception);
-                continue;
-            }
             let says = broken(layers, module, &path);
             findings.extend(says.map(|says| Finding::new(&module.file, path.line, says)));
         }
         if layers.package == "khive-perf-analysis" && !is_in(place(layers, module), SQL_PLACES) {
             findings.extend(sql(module, &lexed.tokens));
         }
-    }
-    // A package's program has modules of its own: exceptions are those of the library.
-    if root.ends_with("/lib.rs") && modules.len() > 1 {
-        let unused = (0..layers.exceptions.len()).filter(|index| !used.contains(index));
-        findings.extend(
-            unused
-                .filter_map(|index| layers.exceptions.get(index))
-                .map(|known| undone(&root, known)),
-        );
     }
     findings
 }
@@ -63,23 +47,6 @@ fn target(tree: &Tree, layers: &Layers, root: &str) -> Vec<Finding> {
 fn place<'a>(layers: &Layers, module: &'a Module) -> &'a str {
     let sources = format!("{}/src/", layers.package);
     module.file.strip_prefix(&sources).unwrap_or(&module.file)
-}
-
-/// The index of the exception that lets `top` name `path`.
-fn exception(layers: &Layers, top: &str, path: &Named) -> Option<usize> {
-    let target = path.segments.first().filter(|_| path.root == Root::Own)?;
-    layers
-        .exceptions
-        .iter()
-        .position(|exception| exception.from == top && exception.to == target)
-}
-
-fn undone(root: &str, exception: &Exception) -> Finding {
-    let Exception { from, to, because } = exception;
-    let says = format!(
-        "{from} no longer names {to}; delete the exception ({because}) in xtask/src/tidy/tables.rs"
-    );
-    Finding::new(root, 0, says)
 }
 
 /// What is wrong with a path that a module names.
@@ -281,42 +248,17 @@ mod tests {
         );
     }
 
-    /// An exporter whose encoder holds `encode`; its exceptions are all in use unless `worker` says so.
-    fn exporter(encode: &str, worker: &str) -> Vec<String> {
-        let tree = Tree::of(&[
-            (
-                "khive-perf-otel/src/lib.rs",
-                "mod encode; mod builder; mod worker; mod guard;",
-            ),
-            ("khive-perf-otel/src/encode.rs", encode),
-            (
-                "khive-perf-otel/src/builder.rs",
-                "use crate::{guard, worker};",
-            ),
-            ("khive-perf-otel/src/worker.rs", worker),
-            ("khive-perf-otel/src/guard.rs", "use crate::worker;"),
-        ]);
-        check(&tree).iter().map(ToString::to_string).collect()
-    }
-
     #[test]
     fn the_exporter_names_public_modules_of_the_core_only() {
-        let otel = |encode| exporter(encode, "use crate::guard;").len();
+        let otel = |encode| {
+            let lib = ("khive-perf-otel/src/lib.rs", "mod encode;");
+            check(&Tree::of(&[lib, ("khive-perf-otel/src/encode.rs", encode)])).len()
+        };
         assert_eq!(otel("use khive_perf::snapshot::Snapshot;"), 0);
         assert_eq!(otel("use khive_perf::{Outcome, snapshot};"), 0);
         assert_eq!(otel("use khive_perf::registry::Registry;"), 1);
         assert_eq!(otel("use khive_perf::__private::enter;"), 1);
         assert_eq!(otel("fn f() { tokio::spawn(x) }"), 1);
-    }
-
-    #[test]
-    fn an_exception_that_is_undone_must_go() {
-        let said = exporter("", "use crate::error;");
-        assert!(
-            said.iter()
-                .any(|said| said.contains("worker no longer names guard")),
-            "{said:?}"
-        );
     }
 
     #[test]

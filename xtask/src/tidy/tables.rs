@@ -6,19 +6,10 @@ pub(super) struct Layers {
     pub(super) package: &'static str,
     /// Top-level modules by row: a module may name modules on rows with a smaller number.
     pub(super) rows: &'static [&'static [&'static str]],
-    /// Names against the rows that are known and wait to be undone; one that is undone must go.
-    pub(super) exceptions: &'static [Exception],
     /// Paths of other crates that only the named places may name.
     pub(super) doors: &'static [Door],
     /// Paths that the named places must not name, whatever the rows say.
     pub(super) walls: &'static [Wall],
-}
-
-/// The module `from` names `to`, although it is not on an earlier row.
-pub(super) struct Exception {
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
-    pub(super) because: &'static str,
 }
 
 /// Only `places` may name `path`. A place is a file or a directory below `src`, or a module.
@@ -67,7 +58,6 @@ pub(super) const LAYERS: &[Layers] = &[
             &["span", "context", "report"],
             &["testing", "future_ext", "private", "__private"],
         ],
-        exceptions: &[],
         doors: &[
             Door {
                 path: "std::sync::atomic",
@@ -105,7 +95,6 @@ pub(super) const LAYERS: &[Layers] = &[
             &["worker"],
             &["exporter"],
         ],
-        exceptions: &[],
         doors: &[],
         walls: &[Wall {
             places: &["encode"],
@@ -123,7 +112,6 @@ pub(super) const LAYERS: &[Layers] = &[
             &["run"],
             &["cli"],
         ],
-        exceptions: &[],
         doors: &[
             Door {
                 path: "opentelemetry_proto",
