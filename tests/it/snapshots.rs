@@ -95,6 +95,17 @@ fn a_callsite_is_found_by_full_name_by_last_segment_or_by_part() {
 }
 
 #[test]
+fn a_function_is_found_by_its_name_also_where_it_has_regions() {
+    #[measure]
+    fn counted_with_a_region() {
+        let _span = khive_perf::span!("a region");
+    }
+    let ((), captured) = capture(counted_with_a_region);
+    let stats = captured.callsite("counted_with_a_region").unwrap();
+    assert_eq!(stats.kind(), khive_perf::Kind::Function);
+}
+
+#[test]
 fn every_snapshot_of_a_busy_process_is_at_least_the_one_before() {
     #[measure]
     fn busy_loop() {}

@@ -161,23 +161,24 @@ impl Snapshot {
 
     /// A callsite by name.
     ///
-    /// Takes the first, in the order of [`callsites`](Self::callsites), whose name or path is `name`; else
-    /// whose name or path ends in `::name`; else in whose name or path it occurs. With `fields(..)`, that
+    /// Takes the first, in the order of [`callsites`](Self::callsites), whose name is `name`, or else whose
+    /// path is; else whose name, or path, ends in `::name`; else in whose name, or path, it occurs. With `fields(..)`, that
     /// is the first set of attributes; to tell them apart, go through `callsites`.
     #[must_use]
     pub fn callsite(&self, name: &str) -> Option<&CallsiteStats> {
+        let last = |full: &str| {
+            full.strip_suffix(name)
+                .is_some_and(|rest| rest.ends_with("::"))
+        };
         let find = |test: &dyn Fn(&str) -> bool| {
-            self.callsites
-                .iter()
-                .find(|stats| test(stats.name()) || test(stats.function()))
+            // A region's path is that of the function around it, which has a name of its own.
+            let mut callsites = self.callsites.iter();
+            callsites
+                .find(|stats| test(stats.name()))
+                .or_else(|| self.callsites.iter().find(|stats| test(stats.function())))
         };
         find(&|full| full == name)
-            .or_else(|| {
-                find(&|full| {
-                    full.strip_suffix(name)
-                        .is_some_and(|rest| rest.ends_with("::"))
-                })
-            })
+            .or_else(|| find(&last))
             .or_else(|| find(&|full| full.contains(name)))
     }
 
