@@ -39,11 +39,11 @@ struct Tour {
     inject: Inject,
 
     /// Runs of each side.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=100))]
     runs: u32,
 
     /// Seconds of load in each run.
-    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     seconds: f64,
 
     /// Requests per second.
