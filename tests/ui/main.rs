@@ -3,6 +3,6 @@
 #[test]
 fn measured_programs_compile_or_are_refused_with_the_expected_words() {
     let cases = trybuild::TestCases::new();
-    cases.pass("ui/pass/*.rs");
-    cases.compile_fail("ui/fail/*.rs");
+    cases.pass("pass/*.rs");
+    cases.compile_fail("fail/*.rs");
 }

@@ -50,7 +50,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "documentation",
-        arguments: &["doc", "--workspace", "--lib", "--no-deps", "--locked"],
+        arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
 ];
