@@ -3,6 +3,7 @@
 use std::ptr;
 
 use crate::outcome::Outcome;
+use crate::recorder::local::quiet;
 use crate::recorder::totals::SeriesTotals;
 use crate::stats::Histogram;
 use crate::stats::layout;
@@ -66,6 +67,7 @@ impl HistogramCell {
     #[cold]
     #[inline(never)]
     fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
+        let _quiet = quiet();
         let octave = Octave {
             counts: [const { OwnedU64::new(0) }; layout::SLOTS_PER_OCTAVE],
         };
@@ -171,6 +173,7 @@ impl Cell {
         };
         let mut histogram = place.load(Ordering::Relaxed);
         if histogram.is_null() {
+            let _quiet = quiet();
             histogram = Box::into_raw(Box::new(HistogramCell::new()));
             place.store(histogram, Ordering::Release);
         }

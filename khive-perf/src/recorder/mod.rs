@@ -6,6 +6,7 @@
 //! [`Totals`](totals::Totals). Nothing is ever reset.
 
 pub(crate) mod cell;
+pub(crate) mod local;
 pub(crate) mod node;
 pub(crate) mod shard;
 pub(crate) mod totals;

@@ -25,6 +25,7 @@ use std::ptr;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
+use crate::recorder::local::quiet;
 use crate::recorder::node::{Node, NodeTable, OVERFLOW_ID, ROOT_ID};
 use crate::recorder::totals::{SeriesTotals, Totals};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, OwnedU64, OwnerCell, fence};
@@ -396,6 +397,7 @@ impl Shard {
     /// The calling thread owns this shard.
     #[cold]
     unsafe fn grow(&self, paths: &mut NodeTable, parent: *const Node, id: u32) -> *const Node {
+        let _quiet = quiet();
         // SAFETY: the caller is the owner.
         let len = unsafe { self.nodes_len.get() };
         let (parent, id) = if len as usize > crate::config::call_tree_nodes_max() {

@@ -1,6 +1,6 @@
 //! Totals: what shards add up to, as plain values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
@@ -53,29 +53,21 @@ pub(crate) struct TreeNode {
 }
 
 /// The paths of calls of all threads, from one root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TreeTotals {
+    /// The root first; empty while there is none else.
     nodes: Vec<TreeNode>,
-    index: HashMap<(usize, u32), usize>,
-}
-
-impl Default for TreeTotals {
-    fn default() -> Self {
-        let root = TreeNode {
-            id: ROOT_ID,
-            parent: 0,
-            calls: 0,
-            total_ns: 0,
-            self_ns: 0,
-        };
-        Self {
-            nodes: vec![root],
-            index: HashMap::new(),
-        }
-    }
+    index: BTreeMap<(usize, u32), usize>,
 }
 
 impl TreeTotals {
+    const fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            index: BTreeMap::new(),
+        }
+    }
+
     /// All nodes; a caller comes before its callees, the root first.
     pub(crate) fn nodes(&self) -> &[TreeNode] {
         &self.nodes
@@ -90,6 +82,16 @@ impl TreeTotals {
         let (parent, id) = if inside { return parent } else { (parent, id) };
         if let Some(index) = self.index.get(&(parent, id)) {
             return *index;
+        }
+        if self.nodes.is_empty() {
+            let root = TreeNode {
+                id: ROOT_ID,
+                parent: 0,
+                calls: 0,
+                total_ns: 0,
+                self_ns: 0,
+            };
+            self.nodes.push(root);
         }
         let full = self.nodes.len() > nodes_max && id != OVERFLOW_ID;
         let (parent, id) = if full || id == OVERFLOW_ID {
@@ -126,4 +128,13 @@ impl TreeTotals {
 pub(crate) struct Totals {
     pub(crate) series: BTreeMap<u32, SeriesTotals>,
     pub(crate) tree: TreeTotals,
+}
+
+impl Totals {
+    pub(crate) const fn new() -> Self {
+        Self {
+            series: BTreeMap::new(),
+            tree: TreeTotals::new(),
+        }
+    }
 }

@@ -5,21 +5,17 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::LazyLock;
 
+use crate::recorder::local::{self, NOWHERE};
 use crate::recorder::shard::Shard;
 use crate::registry::{Loss, Registry};
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// The registry that a process's snapshots are taken from.
-pub(crate) static PROCESS: LazyLock<Registry> = LazyLock::new(|| Registry::new(None));
-
-static NOWHERE: Shard = Shard::nowhere();
+pub(crate) static PROCESS: Registry = Registry::of_process();
 
 /// The calling thread's place. It has no destructor, so it can be read while the thread ends.
 struct Local {
-    /// The current shard if its clock is the raw one, else [`NOWHERE`]: all that the hot path looks at.
-    fast: Cell<*const Shard>,
     /// The current shard, or [`NOWHERE`].
     shard: Cell<*const Shard>,
     /// The shard in the process's registry, or [`NOWHERE`].
@@ -33,7 +29,6 @@ struct Local {
 thread_local! {
     static LOCAL: Local = const {
         Local {
-            fast: Cell::new(&raw const NOWHERE),
             shard: Cell::new(&raw const NOWHERE),
             home: Cell::new(&raw const NOWHERE),
             scope: Cell::new(std::ptr::null()),
@@ -48,7 +43,8 @@ impl Local {
         self.shard.set(shard);
         // SAFETY: `shard` is `NOWHERE`, or alive while it is current.
         let raw = unsafe { &*shard }.is_raw();
-        self.fast.set(if raw { shard } else { &raw const NOWHERE });
+        // SAFETY: `NOWHERE` is everyone's; `shard` is this thread's, and alive while it is current.
+        unsafe { local::set_fast(if raw { shard } else { &raw const NOWHERE }) };
     }
 }
 
@@ -70,14 +66,6 @@ impl Drop for Retire {
             }
         });
     }
-}
-
-/// The shard that the hot path may use, or one without cells.
-#[inline(always)]
-pub(crate) fn fast() -> &'static Shard {
-    // SAFETY: `NOWHERE`, or a shard that is alive while it is current. The caller uses it before the
-    // thread can leave the scope or end.
-    LOCAL.with(|local| unsafe { &*local.fast.get() })
 }
 
 /// The shard to record into, made if need be. `None` while the thread is ending.

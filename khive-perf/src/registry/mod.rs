@@ -3,7 +3,7 @@
 pub(crate) mod current;
 pub(crate) mod series;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ptr;
 
@@ -20,16 +20,23 @@ pub(crate) enum Loss {
     ThreadEnding,
     /// A guard was dropped where its recorder is out of reach: outside its capture.
     GuardOutlivedScope,
+    /// The recorder was at work on the thread, and allocated through a measured allocator.
+    InsideRecorder,
 }
 
 impl Loss {
-    pub(crate) const ALL: [Self; 2] = [Self::ThreadEnding, Self::GuardOutlivedScope];
+    pub(crate) const ALL: [Self; 3] = [
+        Self::ThreadEnding,
+        Self::GuardOutlivedScope,
+        Self::InsideRecorder,
+    ];
 
     /// The word in snapshots.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ThreadEnding => "thread_ending",
             Self::GuardOutlivedScope => "guard_outlived_scope",
+            Self::InsideRecorder => "inside_recorder",
         }
     }
 }
@@ -43,7 +50,7 @@ pub(crate) struct Registry {
     /// taken whole. Pushed with `Release`, taken with `Acquire`.
     incoming: AtomicPtr<Shard>,
     inner: Mutex<Inner>,
-    losses: [AtomicU64; 2],
+    losses: [AtomicU64; 3],
 }
 
 #[derive(Default)]
@@ -51,7 +58,7 @@ struct Inner {
     shards: Vec<*mut Shard>,
     retired: Totals,
     /// For a scoped registry: the shard of each thread that came by.
-    by_thread: HashMap<u64, *const Shard>,
+    by_thread: BTreeMap<u64, *const Shard>,
 }
 
 // SAFETY: the pointers are to shards that the registry owns; they are followed under the lock, and by
@@ -59,16 +66,31 @@ struct Inner {
 unsafe impl Send for Inner {}
 
 impl Registry {
-    /// A registry that tells the time by `source`, or by the process's clock.
+    /// The process's registry. It is there before anything is allocated.
+    pub(crate) const fn of_process() -> Self {
+        Self::numbered(1, OnceLock::new())
+    }
+
+    /// A registry of its own that tells the time by `source`, or by the process's clock.
     pub(crate) fn new(source: Option<Source>) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        static NUMBER: AtomicU64 = AtomicU64::new(2);
+        let source = source.map_or_else(OnceLock::new, OnceLock::from);
+        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), source)
+    }
+
+    const fn numbered(number: u64, source: OnceLock<Source>) -> Self {
+        let inner = Inner {
+            shards: Vec::new(),
+            retired: Totals::new(),
+            by_thread: BTreeMap::new(),
+        };
         Self {
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            source: source.map_or_else(OnceLock::new, OnceLock::from),
+            number,
+            source,
             started_unix_ns: OnceLock::new(),
             incoming: AtomicPtr::new(ptr::null_mut()),
-            inner: Mutex::new(Inner::default()),
-            losses: [const { AtomicU64::new(0) }; 2],
+            inner: Mutex::new(inner),
+            losses: [const { AtomicU64::new(0) }; 3],
         }
     }
 

@@ -8,6 +8,7 @@ use std::panic::Location;
 use crate::attributes::{AttributeValue, Value};
 use crate::callsite::{Callsite, Kind, NO_ID, Spec};
 use crate::config;
+use crate::recorder::local::quiet;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
 /// Attributes of a series, sorted by name.
@@ -68,6 +69,7 @@ static SWITCHED_ON: AtomicBool = AtomicBool::new(true);
 
 /// What the numbers stand for, by number.
 pub(crate) fn all() -> Vec<Series> {
+    let _quiet = quiet();
     lock(table()).series.clone()
 }
 
@@ -117,6 +119,7 @@ pub(crate) fn with_fields(
     callsite: &'static Callsite,
     fields: &[(&'static str, Value<'_>)],
 ) -> u32 {
+    let _quiet = quiet();
     let plain = register(callsite);
     if fields.is_empty() {
         return plain;

@@ -41,6 +41,7 @@ pub struct Snapshot {
 /// | `series_per_callsite_max` | recorded in the callsite's overflow series, without attributes |
 /// | `call_tree_nodes_max` | recorded, but in one node of the tree for all further paths |
 /// | `thread_ending` | not recorded: the thread's recorder was gone already |
+/// | `inside_recorder` | not recorded: the recorder itself was allocating, through a measured allocator |
 /// | `guard_outlived_scope` | not recorded: a guard was dropped outside its capture |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overflow {

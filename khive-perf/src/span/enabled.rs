@@ -8,6 +8,7 @@ use crate::attributes::Value;
 use crate::callsite::{Callsite, NO_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
+use crate::recorder::local::{fast, is_quiet, quiet};
 use crate::recorder::shard::{Frame, Shard};
 use crate::registry::{Loss, current, series};
 
@@ -39,7 +40,7 @@ pub fn enter(callsite: &'static Callsite) -> SpanGuard {
         return enter_cold(callsite);
     }
     let start = raw_ticks();
-    let shard = current::fast();
+    let shard = fast();
     let Some(cell) = shard.cell(id) else {
         return enter_cold(callsite);
     };
@@ -73,7 +74,7 @@ fn enter_cold(callsite: &'static Callsite) -> SpanGuard {
 /// That of [`enter`], and a hash and a comparison of the fields; the first time that a thread meets a
 /// set of fields, a lock.
 pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> SpanGuard {
-    let frame = if is_off(callsite) {
+    let frame = if is_quiet() || is_off(callsite) {
         Frame::NOOP
     } else {
         open_cold(callsite, Some(series::with_fields(callsite, fields)))
@@ -98,6 +99,11 @@ pub(super) fn is_off(callsite: &'static Callsite) -> bool {
 #[cold]
 #[inline(never)]
 pub(super) fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
+    if is_quiet() {
+        current::count_loss(Loss::InsideRecorder);
+        return Frame::NOOP;
+    }
+    let _quiet = quiet();
     let id = id.unwrap_or_else(|| series::register(callsite));
     if is_off(callsite) {
         Frame::NOOP
@@ -108,6 +114,7 @@ pub(super) fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
 
 /// Opens a frame of a series on this thread.
 pub(super) fn open_in(id: u32) -> Frame {
+    let _quiet = quiet();
     let opened = current::shard().and_then(|shard| {
         let cell = shard.cell_or_new(id)?;
         // SAFETY: `shard` is this thread's, and the cell is its own.
@@ -162,7 +169,7 @@ impl Drop for SpanGuard {
             return;
         }
         let end = raw_ticks();
-        let shard = current::fast();
+        let shard = fast();
         if shard.generation != self.frame.generation || panicking() || self.failed {
             self.close_cold(end);
             return;

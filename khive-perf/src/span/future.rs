@@ -12,6 +12,7 @@ use crate::callsite::{Callsite, NO_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
+use crate::recorder::local::{fast, is_quiet};
 use crate::recorder::shard::{Frame, Shard};
 use crate::registry::{current, series};
 use crate::span::Always;
@@ -121,7 +122,7 @@ pub struct Series(u32);
 
 /// Finds the series that these fields name.
 pub fn series(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> Series {
-    Series(if is_off(callsite) {
+    Series(if is_quiet() || is_off(callsite) {
         NO_ID
     } else {
         series::with_fields(callsite, fields)
@@ -165,7 +166,7 @@ impl State {
     #[inline]
     fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
         let start = raw_ticks();
-        let shard = current::fast();
+        let shard = fast();
         let id = if self.id == NO_ID {
             callsite.id()
         } else {
@@ -232,7 +233,7 @@ impl Entered<'_> {
     #[inline]
     fn finish(&mut self, outcome: Option<Outcome>) {
         let end = raw_ticks();
-        let shard = current::fast();
+        let shard = fast();
         let (shard, end) = if shard.generation == self.frame.generation {
             (shard, end)
         } else {

@@ -180,6 +180,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/clock.rs",
     "khive-perf/src/clock/",
     "khive-perf/src/context.rs",
+    "tests/global/measured_allocator.rs",
     "tests/global/memory.rs",
     "benches/hot_path.rs",
     "benches/ruler.rs",
