@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::detect::contrast::Contrast;
 use crate::detect::drift::Drift;
-use crate::detect::measure::{Calls, Measure};
-use crate::detect::settings::{FAILURES_RISE, SUSPECT_ABOVE, Settings};
+use crate::detect::measure::{self, Calls, Measure};
+use crate::detect::settings::{FAILURES_RISE, OWN_SHARE, SUSPECT_ABOVE, Settings};
 use crate::detect::verdict::{Reason, Severity, Verdict};
 use crate::model::{CallsiteKey, Run};
 
@@ -17,6 +17,8 @@ pub struct Side {
     pub names: Vec<String>,
     /// How many they are.
     pub runs: usize,
+    /// Finished calls of all callsites, over all runs.
+    pub calls: u64,
 }
 
 /// How much something changed: factors, candidate by base. 1.1 is 10 % slower.
@@ -92,6 +94,11 @@ impl Side {
         Self {
             names: names.into_iter().cloned().collect(),
             runs: runs.len(),
+            calls: runs
+                .iter()
+                .flat_map(|run| run.callsites.values())
+                .map(measure::finished)
+                .fold(0, u64::saturating_add),
         }
     }
 }
@@ -142,12 +149,35 @@ impl Finding {
         self.base_calls.runs > 0 && candidate - base >= FAILURES_RISE && candidate >= 1.5 * base
     }
 
-    /// Seconds of its own that the callsite takes more per run of the candidate than of the base.
+    /// Seconds of its own that the callsite adds per run: what a call takes more, by the candidate's calls.
+    ///
+    /// Both sides are taken at the candidate's number of calls, so that doing more work is no growth.
     pub fn self_time_growth_s(&self) -> Option<f64> {
-        let own = self.measured(Measure::SelfTime)?;
-        let base = own.base_s? * self.base_calls.per_run;
-        let candidate = own.candidate_s? * self.candidate_calls.per_run;
-        Some(candidate - base).filter(|growth| growth.is_finite())
+        let growth = self.growth_s(Measure::SelfTime)? * self.candidate_calls.per_run;
+        Some(growth).filter(|growth| growth.is_finite())
+    }
+
+    /// Whether most of the wall time that it adds is its own, on a thread: neither its callees' nor waiting.
+    fn adds_its_own(&self) -> bool {
+        let calls = self.candidate_calls;
+        let wall = self
+            .growth_s(Measure::Mean)
+            .map(|growth| growth * calls.ok as f64 / calls.runs.max(1) as f64);
+        wall.zip(self.self_time_growth_s())
+            .is_some_and(|(wall, own)| own > 0.0 && own >= OWN_SHARE * wall)
+    }
+
+    /// Whether most of the wall time that a call adds is not spent on any thread.
+    pub fn waits_more(&self) -> bool {
+        self.growth_s(Measure::Mean)
+            .zip(self.growth_s(Measure::BusyTime))
+            .is_some_and(|(wall, busy)| wall > 0.0 && busy < OWN_SHARE * wall)
+    }
+
+    /// Seconds per call that a measure grew by.
+    fn growth_s(&self, measure: Measure) -> Option<f64> {
+        let measured = self.measured(measure)?;
+        Some(measured.candidate_s? - measured.base_s?)
     }
 }
 
@@ -179,6 +209,9 @@ impl Comparison {
                 .change()
                 .is_some_and(|change| change.factor >= 1.0 + SUSPECT_ABOVE)
         });
+        if decided + inconclusive == 0 {
+            return Verdict::Inconclusive(Reason::NothingInCommon);
+        }
         if decided == 0 && self.base.runs == 1 && self.candidate.runs == 1 {
             return Verdict::Inconclusive(Reason::OneRunASide);
         }
@@ -192,11 +225,15 @@ impl Comparison {
         }
     }
 
-    /// The regression that most likely caused the others: the one whose own time grew most.
+    /// The regression that most likely caused the others: of those whose added time is mostly their own, the one
+    /// that adds most per run.
+    ///
+    /// `None` where no regression explains itself: where the time went into waiting, into more calls of
+    /// something that is as fast as before, or into what is not measured.
     pub fn origin(&self) -> Option<&Finding> {
         self.regressed()
+            .filter(|finding| finding.adds_its_own())
             .filter_map(|finding| finding.self_time_growth_s().map(|growth| (finding, growth)))
-            .filter(|(_, growth)| *growth > 0.0)
             .max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.key.cmp(&a.0.key)))
             .map(|(finding, _)| finding)
     }

@@ -23,6 +23,8 @@ pub enum Measure {
     P99,
     /// Time on a thread outside measured callees, per call.
     SelfTime,
+    /// Time on a thread, measured callees included, per call.
+    BusyTime,
 }
 
 /// Calls of one side, added over its runs.
@@ -40,12 +42,13 @@ pub struct Calls {
 
 impl Measure {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Typical,
         Self::Mean,
         Self::P50,
         Self::P99,
         Self::SelfTime,
+        Self::BusyTime,
     ];
 
     /// The one that verdicts rest on.
@@ -59,6 +62,7 @@ impl Measure {
             Self::P50 => "p50",
             Self::P99 => "p99",
             Self::SelfTime => "self time per call",
+            Self::BusyTime => "busy time per call",
         }
     }
 
@@ -66,20 +70,21 @@ impl Measure {
     fn of(self, callsite: &CallsiteRun) -> Option<f64> {
         let ok = &callsite.ok;
         let calls = finished(callsite);
+        let per_call = |total_s: f64| (calls > 0 && total_s > 0.0).then(|| total_s / calls as f64);
         let value = match self {
             Self::Typical => trimmed::trimmed_mean(ok),
             Self::Mean => (ok.count > 0).then(|| ok.sum / ok.count as f64),
             Self::P50 => quantile::quantile(ok, 0.5),
             Self::P99 => quantile::quantile(ok, 0.99),
-            Self::SelfTime => (calls > 0 && callsite.self_time_s > 0.0)
-                .then(|| callsite.self_time_s / calls as f64),
+            Self::SelfTime => per_call(callsite.self_time_s),
+            Self::BusyTime => per_call(callsite.busy_time_s),
         };
         value.filter(|value| value.is_finite() && *value >= 0.0)
     }
 
     fn resolution_variance(self, callsite: &CallsiteRun) -> f64 {
         match self {
-            Self::Typical | Self::Mean | Self::SelfTime => 0.0,
+            Self::Typical | Self::Mean | Self::SelfTime | Self::BusyTime => 0.0,
             Self::P50 | Self::P99 => quantile::resolution_variance(callsite.ok.scale).min(1.0),
         }
     }
@@ -128,7 +133,8 @@ impl Calls {
     }
 }
 
-fn finished(callsite: &CallsiteRun) -> u64 {
+/// Calls that ended, however.
+pub(crate) fn finished(callsite: &CallsiteRun) -> u64 {
     callsite
         .calls
         .iter()

@@ -44,6 +44,9 @@ pub const DRIFT_MAX: f64 = 0.15;
 /// A rise of the share of failed calls that is worth a remark.
 pub const FAILURES_RISE: f64 = 0.01;
 
+/// A regression is an origin where at least this share of the time it added is its own.
+pub const OWN_SHARE: f64 = 0.5;
+
 /// What a comparison takes as a change, and how sure it has to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {

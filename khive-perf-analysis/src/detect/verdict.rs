@@ -29,6 +29,8 @@ pub enum Verdict {
 pub enum Reason {
     /// A side has no run with it.
     NoRuns,
+    /// No callsite was called on both sides.
+    NothingInCommon,
     /// Called on both sides, and on one of them no call ended well.
     NoneEndedWell,
     /// One run a side shows no variance between runs.
@@ -87,6 +89,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRuns => f.write_str("no runs to compare; record some on both sides"),
+            Self::NothingInCommon => f.write_str(
+                "no callsite was called on both sides; compare runs of the same program",
+            ),
             Self::NoneEndedWell => {
                 f.write_str("no call ended well on one side; look at its errors")
             }

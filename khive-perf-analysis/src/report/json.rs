@@ -4,7 +4,7 @@
 //! {
 //!   "format": 1,
 //!   "verdict": "regressed", "reason": null, "summary": "...",
-//!   "base": {"names": ["main"], "runs": 5}, "candidate": {"names": ["change"], "runs": 5},
+//!   "base": {"names": ["main"], "runs": 5, "calls": 5000}, "candidate": {"names": ["change"], "runs": 5, "calls": 5000},
 //!   "settings": {"confidence": 0.95, "false_discovery_rate": 0.005, "min_effect": 0.05, "min_effect_s": 2e-8},
 //!   "drift": {"kind": "none", "factor": null},
 //!   "origin": "checkout::price",
@@ -49,6 +49,7 @@ struct Report<'a> {
 struct Side<'a> {
     names: &'a [String],
     runs: usize,
+    calls: u64,
 }
 
 #[derive(Serialize)]
@@ -155,6 +156,7 @@ impl<'a> Side<'a> {
         Self {
             names: &side.names,
             runs: side.runs,
+            calls: side.calls,
         }
     }
 }

@@ -20,6 +20,9 @@ pub fn comparison(comparison: &Comparison) -> String {
         escape(&words::side(&comparison.base)),
         escape(&words::side(&comparison.candidate)),
     ));
+    if let Some(borrowed) = words::borrowed_noise(comparison) {
+        text.push_str(&format!("\n> {borrowed}\n"));
+    }
     if let Some(drift) = words::drift(comparison.drift) {
         text.push_str(&format!("\n> {}\n", escape(&drift)));
     }

@@ -31,6 +31,9 @@ pub fn comparison(comparison: &Comparison) -> String {
         words::side(&comparison.candidate),
     );
     text = wrap(&text);
+    if let Some(borrowed) = words::borrowed_noise(comparison) {
+        text.push_str(&wrap(&borrowed));
+    }
     if let Some(drift) = words::drift(comparison.drift) {
         text.push_str(&wrap(&drift));
     }

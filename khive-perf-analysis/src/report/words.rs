@@ -46,15 +46,29 @@ pub(crate) fn interval(change: Option<Change>) -> String {
     )
 }
 
-/// `before` with its runs: `main (5 runs)`.
+/// `before` with its runs and calls: `main (5 runs, 120340 calls)`.
 pub(crate) fn side(side: &Side) -> String {
     let runs = if side.runs == 1 { "run" } else { "runs" };
+    let calls = if side.calls == 1 { "call" } else { "calls" };
     let names = side.names.join(", ");
     format!(
-        "{} ({} {runs})",
+        "{} ({} {runs}, {} {calls})",
         if names.is_empty() { "nothing" } else { &names },
-        side.runs
+        side.runs,
+        side.calls
     )
+}
+
+/// That a side of one run was judged by the other's noise, where that is so.
+pub(crate) fn borrowed_noise(comparison: &Comparison) -> Option<String> {
+    let (one, other) = match (comparison.base.runs, comparison.candidate.runs) {
+        (1, 2..) => ("base", "candidate"),
+        (2.., 1) => ("candidate", "base"),
+        _ => return None,
+    };
+    Some(format!(
+        "The {one} is a single run: it is taken to be as noisy as the runs of the {other}; record more of it to know."
+    ))
 }
 
 /// A name from outside, with nothing in it that could move the cursor or start a line.
@@ -153,6 +167,12 @@ pub(crate) fn notes(finding: &Finding) -> Vec<String> {
         Verdict::Inconclusive(Reason::OneRunASide) => {}
         Verdict::Inconclusive(reason) => notes.push(reason.to_string()),
         _ => {}
+    }
+    if finding.verdict == Verdict::Regressed && finding.waits_more() {
+        notes.push(
+            "waits more: most of the added time is not spent on a thread; look at what it awaits"
+                .to_owned(),
+        );
     }
     if finding.fails_more() {
         let rate = |calls: &Calls| format!("{:.1} %", calls.error_rate * 100.0);

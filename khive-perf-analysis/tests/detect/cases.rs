@@ -4,6 +4,7 @@ use khive_perf_analysis::detect::{
     Comparison, Drift, Finding, Measure, Reason, Settings, Severity, Verdict, compare,
 };
 use khive_perf_analysis::model::{CallsiteRun, Run};
+use khive_perf_analysis::report;
 
 use crate::simulate::{Behaviour, Rng, histogram, run, runs, service};
 
@@ -63,10 +64,13 @@ fn one_run_is_judged_by_the_variance_of_the_other_side() {
         only(&judge(&base, &singles(&[1.5e-3]))).verdict,
         Verdict::Regressed
     );
-    assert_eq!(
-        only(&judge(&base, &singles(&[1.01e-3]))).verdict,
-        Verdict::Unchanged
-    );
+    let same = judge(&base, &singles(&[1.01e-3]));
+    assert_eq!(only(&same).verdict, Verdict::Unchanged);
+    // Both reports for people say what that rests on, and only where it is so.
+    let remark = "The candidate is a single run";
+    assert!(report::text::comparison(&same).contains(remark));
+    assert!(report::markdown::comparison(&same).contains(remark));
+    assert!(!report::text::comparison(&judge(&base, &base)).contains("single run"));
 }
 
 #[test]
@@ -156,7 +160,10 @@ fn callsites_of_one_side_are_reported_and_not_judged() {
             .iter()
             .all(|finding| finding.change().is_none())
     );
-    assert!(matches!(comparison.verdict(), Verdict::Inconclusive(_)));
+    assert_eq!(
+        comparison.verdict(),
+        Verdict::Inconclusive(Reason::NothingInCommon)
+    );
 }
 
 #[test]
@@ -295,4 +302,64 @@ fn absurd_settings_are_replaced() {
     };
     let comparison = compare(&[], &[], &absurd);
     assert_eq!(comparison.settings, Settings::default());
+}
+
+/// Four of ten callsites take twice as long; `edit` says what became of their time on a thread.
+fn four_slower(edit: impl Fn(&mut CallsiteRun)) -> Comparison {
+    let mut rng = Rng::new(12);
+    let world: Vec<Behaviour> = (0..10)
+        .map(|index| Behaviour::new(format!("shop::part{index}"), 1e-3, 0.02))
+        .collect();
+    let mut slower = [1.0; 10];
+    slower[..4].fill(2.0);
+    let base = runs(&mut rng, "base", 5, &world, &[1.0; 10]);
+    let mut candidate = runs(&mut rng, "candidate", 5, &world, &slower);
+    for run in &mut candidate {
+        for behaviour in &world[..4] {
+            edit(run.callsites.get_mut(&behaviour.key()).unwrap());
+        }
+    }
+    let comparison = judge(&base, &candidate);
+    assert_eq!(comparison.regressed().count(), 4);
+    comparison
+}
+
+#[test]
+fn time_spent_waiting_has_no_origin_and_is_said_to_be_waiting() {
+    // A future that awaits something slower: the wall time of it and its callers doubles, their own does not.
+    let comparison = four_slower(|callsite| {
+        callsite.self_time_s /= 2.0;
+        callsite.busy_time_s /= 2.0;
+    });
+    assert_eq!(comparison.origin(), None);
+    let text = report::text::comparison(&comparison);
+    assert!(!text.contains("own"), "{text}");
+    assert_eq!(text.matches("waits more").count(), 4, "{text}");
+}
+
+#[test]
+fn time_spent_in_more_calls_of_something_unchanged_has_no_origin() {
+    // On a thread all the time, but in callees that are each as fast as before.
+    let comparison = four_slower(|callsite| callsite.self_time_s /= 2.0);
+    assert_eq!(comparison.origin(), None);
+    assert!(!report::text::comparison(&comparison).contains("waits more"));
+}
+
+#[test]
+fn more_calls_alone_do_not_make_an_origin() {
+    let comparison = four_slower(|callsite| {
+        callsite.self_time_s /= 2.0;
+        // Ten times the calls, each as costly on its own as before.
+        callsite.calls[0] *= 10;
+        callsite.ok.count *= 10;
+        callsite.ok.sum *= 10.0;
+        callsite.self_time_s *= 10.0;
+        callsite.busy_time_s *= 10.0;
+        callsite
+            .ok
+            .buckets
+            .values_mut()
+            .for_each(|count| *count *= 10);
+    });
+    assert_eq!(comparison.origin(), None);
 }

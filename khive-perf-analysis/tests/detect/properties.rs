@@ -48,6 +48,7 @@ fn scaled(runs: &[Run], octaves: i32) -> Vec<Run> {
             .map(|(&index, &n)| (index + octaves * 32, n))
             .collect();
         callsite.self_time_s *= factor;
+        callsite.busy_time_s *= factor;
     }
     runs
 }
@@ -149,14 +150,19 @@ fn absurd_histogram() -> impl Strategy<Value = ExpHistogram> {
 }
 
 fn absurd_run() -> impl Strategy<Value = Run> {
-    let callsite = (absurd_histogram(), any::<[u64; 4]>(), absurd_number()).prop_map(
-        |(ok, calls, self_time_s)| CallsiteRun {
+    let callsite = (
+        absurd_histogram(),
+        any::<[u64; 4]>(),
+        absurd_number(),
+        absurd_number(),
+    )
+        .prop_map(|(ok, calls, self_time_s, busy_time_s)| CallsiteRun {
             ok,
             calls,
             self_time_s,
+            busy_time_s,
             ..CallsiteRun::default()
-        },
-    );
+        });
     let key = ("[a|\n]{0,2}", "[ab]{0,1}").prop_map(|(name, group)| CallsiteKey {
         service: "s".into(),
         group,

@@ -135,8 +135,12 @@ pub(crate) fn run(
         let ok = histogram(median_s, behaviour.calls, stall_s);
         let callsite = CallsiteRun {
             calls: [ok.count, 0, 0, 0],
-            // A caller's own half stays as it was.
-            self_time_s: 0.5 * ok.sum / if behaviour.is_caller { *slower } else { 1.0 },
+            // A caller's own half stays as it was; of a leaf, all is its own.
+            self_time_s: if behaviour.is_caller {
+                0.5 * ok.sum / slower
+            } else {
+                ok.sum
+            },
             busy_time_s: ok.sum,
             ok,
             ..CallsiteRun::default()
@@ -151,7 +155,24 @@ pub(crate) fn run(
     }
 }
 
-/// `count` runs of one side.
+/// `count` runs of one side, on a machine that is now faster, now slower, by `machine_sd` from run to run.
+pub(crate) fn runs_on(
+    rng: &mut Rng,
+    name: &str,
+    count: usize,
+    world: &[Behaviour],
+    slower: &[f64],
+    machine_sd: f64,
+) -> Vec<Run> {
+    (0..count)
+        .map(|_| {
+            let machine = (machine_sd * rng.normal()).exp();
+            run(rng, name, world, slower, machine)
+        })
+        .collect()
+}
+
+/// `count` runs of one side, on a steady machine.
 pub(crate) fn runs(
     rng: &mut Rng,
     name: &str,

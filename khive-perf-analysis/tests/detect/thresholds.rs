@@ -30,6 +30,7 @@ fn the_documentation_lists_every_threshold_with_its_value() {
         ("NOISE_FLOOR", NOISE_FLOOR),
         ("TIME_FLOOR_S", TIME_FLOOR_S),
         ("FAILURES_RISE", FAILURES_RISE),
+        ("OWN_SHARE", OWN_SHARE),
         ("DRIFT_CALLSITES_MIN", DRIFT_CALLSITES_MIN as f64),
         ("DRIFT_SIGNIFICANCE", DRIFT_SIGNIFICANCE),
         ("DRIFT_AGREEMENT", DRIFT_AGREEMENT),
