@@ -1,15 +1,16 @@
 //! Turns a checked item into tokens; nothing is parsed here.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{FnArg, Ident, Pat, Signature, Type};
 
-use crate::args::{Capture, Field};
+use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
+use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
 
 /// The item with its functions measured.
@@ -89,6 +90,7 @@ fn function(measured: &Measured, sig: &Signature, contents: &TokenStream) -> Tok
 /// A function that works while it is called: a guard in front of the statements.
 fn call(measured: &Measured) -> TokenStream {
     let enter = enter(measured);
+    let alloc = count_alloc(measured);
     let sig = &measured.function.sig;
     let Some(success) = &measured.success else {
         // An item behind our `let` would trip `clippy::items_after_statements`.
@@ -101,6 +103,7 @@ fn call(measured: &Measured) -> TokenStream {
             &quote_spanned! {Span::mixed_site()=>
                 #items
                 let __khive_perf_guard = #enter;
+                #alloc
                 #statements
             },
         );
@@ -120,6 +123,7 @@ fn call(measured: &Measured) -> TokenStream {
         sig,
         &quote_spanned! {Span::mixed_site()=>
             let mut __khive_perf_guard = #enter;
+            #alloc
             #returned
             __khive_perf_guard.outcome(#verdict);
             __khive_perf_returned
@@ -156,7 +160,7 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     sig.output = syn::parse_quote_spanned! {Span::mixed_site()=>
         -> impl ::core::future::Future<Output = #output>
     };
-    let keep = rebind_params(&mut sig);
+    let keep = rebind_params(&mut sig, &measured.fields);
     let future = async_block(measured, &keep);
     function(measured, &sig, &measure_future(measured, &future))
 }
@@ -232,7 +236,30 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
         arguments.extend(quote_spanned!(Span::mixed_site()=> , __khive_perf_series));
     }
     let function = measured.paths.private(&name);
+    let future = count_alloc_future(measured, future);
     quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments))
+}
+
+/// The statement that counts what the call of the guard allocates from here on.
+fn count_alloc(measured: &Measured) -> TokenStream {
+    if !measured.settings.alloc {
+        return TokenStream::new();
+    }
+    let count_alloc = measured.paths.private("count_alloc");
+    quote_spanned!(Span::mixed_site()=> let __khive_perf_alloc = #count_alloc(&__khive_perf_guard);)
+}
+
+/// The future, with what it allocates in its polls counted if that was asked.
+fn count_alloc_future(measured: &Measured, future: &TokenStream) -> TokenStream {
+    if !measured.settings.alloc {
+        return future.clone();
+    }
+    if measured.fields.is_empty() {
+        let count = measured.paths.private("count_alloc_future");
+        return quote_spanned!(Span::mixed_site()=> #count(&__KHIVE_PERF_CALLSITE, #future));
+    }
+    let count = measured.paths.private("count_alloc_future_with");
+    quote_spanned!(Span::mixed_site()=> #count(&__KHIVE_PERF_CALLSITE, #future, __khive_perf_series))
 }
 
 /// The static description of the function.
@@ -246,6 +273,7 @@ fn callsite(measured: &Measured) -> TokenStream {
         Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
     };
     // With the span of the user's token, `line!` gives the line of the name and not that of the attribute.
+    let settings = settings(measured.settings);
     let line = quote_spanned!(measured.function.sig.ident.span()=> ::core::line!());
     quote_spanned! {Span::mixed_site()=>
         static __KHIVE_PERF_CALLSITE: #callsite = #callsite::new(#spec {
@@ -258,8 +286,18 @@ fn callsite(measured: &Measured) -> TokenStream {
             file: ::core::file!(),
             line: #line,
             kind: #kind::#variant,
-        });
+        })#settings;
     }
+}
+
+/// What is recorded beside counts and times, as methods of the callsite; nothing where nothing was said.
+fn settings(settings: Settings) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let sample = settings.sample.map(Literal::u32_unsuffixed);
+    let sample = sample.map(|every| quote_spanned!(mixed=> .sample(#every)));
+    let slow = settings.slow_ns.map(Literal::u64_unsuffixed);
+    let slow = slow.map(|ns| quote_spanned!(mixed=> .slow_ns(#ns)));
+    quote!(#sample #slow)
 }
 
 fn optional(text: Option<&syn::LitStr>) -> TokenStream {
@@ -414,7 +452,7 @@ fn mention_params(measured: &Measured) -> TokenStream {
 
 /// Binds the arguments anew inside the future, which is what the compiler does with those of an `async fn`:
 /// so they are dropped when those would be, and unused ones are still warned about.
-fn rebind_params(sig: &mut Signature) -> TokenStream {
+fn rebind_params(sig: &mut Signature, fields: &[Field]) -> TokenStream {
     let mut keep = TokenStream::new();
     for input in &mut sig.inputs {
         keep.extend(match input {
@@ -426,7 +464,15 @@ fn rebind_params(sig: &mut Signature) -> TokenStream {
                 let Pat::Ident(pat) = &mut *typed.pat else { continue };
                 let inside = pat.clone();
                 pat.mutability = None;
+                // A field is a use of the argument, but not of what is bound here.
+                let name = pat.ident.to_string();
+                let recorded = fields
+                    .iter()
+                    .any(|field| shape::mentions(&field.value.to_token_stream(), &name));
+                let unused = recorded
+                    .then(|| quote_spanned!(Span::mixed_site()=> #[allow(unused_variables)]));
                 quote_spanned! {Span::mixed_site()=>
+                    #unused
                     #[allow(clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
                     let #inside = #pat;
                 }

@@ -191,7 +191,7 @@ pub(crate) fn counts_as_used(body: &TokenStream, argument: &Ident) -> bool {
 }
 
 /// Whether a name occurs in the tokens, also as `{name}` in a format string.
-fn mentions(tokens: &TokenStream, name: &str) -> bool {
+pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|tree| match tree {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),

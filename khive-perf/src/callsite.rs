@@ -5,6 +5,8 @@ use crate::sync::{AtomicU32, Ordering};
 /// Id of a callsite that is not recording: not registered yet, or switched off. No series has it, so
 /// the hot path finds no cell and turns to the cold one.
 pub(crate) const NO_ID: u32 = 16_383;
+/// Beside the id of a callsite that is sampled, so that the hot path, which reads the clock first, is not for it.
+const SAMPLED: u32 = 1 << 31;
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,12 +43,27 @@ pub struct Spec {
 /// gives the number.
 #[derive(Debug)]
 pub struct Callsite {
-    /// Series id while recording, else [`NO_ID`]. Written under the registry's lock; read by every
+    /// Series id while recording, else [`NO_ID`]; [`SAMPLED`] beside. Written under the registry's lock; read by every
     /// call, `Relaxed`, because an id is complete in itself.
     id: AtomicU32,
     /// Series id once registered, also while switched off. Same writers.
     assigned: AtomicU32,
     spec: Spec,
+    timing: Timing,
+}
+
+/// How the calls of a callsite are timed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// One call in so many is timed, on average; 1 times every call.
+    pub(crate) every: u32,
+    /// Nanoseconds from which on a call is slow; `u64::MAX` where none is.
+    pub(crate) slow_ns: u64,
+}
+
+impl Timing {
+    /// Largest number of calls of which one is timed.
+    pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
 impl Callsite {
@@ -57,12 +74,41 @@ impl Callsite {
             id: AtomicU32::new(NO_ID),
             assigned: AtomicU32::new(NO_ID),
             spec,
+            timing: Timing {
+                every: 1,
+                slow_ns: u64::MAX,
+            },
         }
     }
 
+    /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.
+    #[must_use]
+    pub const fn sample(mut self, every: u32) -> Self {
+        self.timing.every = match every {
+            0 => 1,
+            Timing::EVERY_MAX.. => Timing::EVERY_MAX,
+            every => every,
+        };
+        self
+    }
+
+    /// Counts the calls that take this long or longer.
+    #[must_use]
+    pub const fn slow_ns(mut self, ns: u64) -> Self {
+        self.timing.slow_ns = ns;
+        self
+    }
+
+    /// The series id of a callsite that records each call and times it.
+    #[inline(always)]
+    pub(crate) fn plain_id(&self) -> Option<u32> {
+        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id < NO_ID)
+    }
+
+    /// The series id, or [`NO_ID`].
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        self.id.load(Ordering::Relaxed)
+        self.id.load(Ordering::Relaxed) & !SAMPLED
     }
 
     pub(crate) fn assigned(&self) -> Option<u32> {
@@ -79,11 +125,16 @@ impl Callsite {
         } else {
             NO_ID
         };
-        self.id.store(id, Ordering::Relaxed);
+        let sampled = if self.timing.every > 1 { SAMPLED } else { 0 };
+        self.id.store(id | sampled, Ordering::Relaxed);
     }
 
     pub(crate) const fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    pub(crate) const fn timing(&self) -> Timing {
+        self.timing
     }
 
     /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.

@@ -31,10 +31,13 @@ impl Scale {
         bias: 0,
     };
 
-    /// Nanoseconds of a number of ticks, to the nearest, less the clock's own cost.
-    #[inline(always)]
-    pub(crate) fn region_ns(self, ticks: u64) -> u64 {
-        self.ns(ticks.saturating_sub(self.bias))
+    /// The least number of ticks that are as many nanoseconds; `u64::MAX` for that many.
+    pub(crate) fn ticks(self, ns: u64) -> u64 {
+        if ns == u64::MAX {
+            return ns;
+        }
+        let wide = (u128::from(ns) << 32).saturating_sub(u128::from(ONE / 2));
+        u64::try_from(wide.div_ceil(u128::from(self.factor))).unwrap_or(u64::MAX)
     }
 
     /// Nanoseconds of a number of ticks, to the nearest.
@@ -232,8 +235,7 @@ mod tests {
         };
         assert_eq!(half.ns(3), 2);
         assert_eq!(half.ns(2), 1);
-        assert_eq!(half.region_ns(5), 1);
-        assert_eq!(half.region_ns(1), 0, "less than the bias is nothing");
+        assert_eq!((half.ticks(1), half.ticks(2)), (1, 3));
         assert_eq!(Scale::NANOSECONDS.ns(u64::MAX), u64::MAX);
     }
 

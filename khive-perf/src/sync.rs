@@ -40,6 +40,18 @@ impl OwnedU64 {
         self.set(self.read().wrapping_add(value));
     }
 
+    /// Adds, and publishes what was written before; to be called by the owner only.
+    #[inline(always)]
+    pub(crate) fn add_release(&self, value: u64) {
+        self.0
+            .store(self.read().wrapping_add(value), Ordering::Release);
+    }
+
+    /// Reads, and sees what was written before the value was published.
+    pub(crate) fn read_acquire(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Subtracts; to be called by the owner only.
     #[inline(always)]
     pub(crate) fn sub(&self, value: u64) {

@@ -15,5 +15,6 @@ mod measure_futures;
 mod measure_lints;
 mod measure_sizes;
 mod reports;
+mod sampling;
 mod snapshots;
 mod threads;

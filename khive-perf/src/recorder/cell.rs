@@ -2,173 +2,105 @@
 
 use std::ptr;
 
+use crate::callsite::Timing;
 use crate::outcome::Outcome;
+use crate::recorder::alloc::AllocCell;
+use crate::recorder::frame::Finished;
+use crate::recorder::histogram::{HistogramCell, Units};
 use crate::recorder::local::quiet;
+use crate::recorder::sampler::Sampler;
 use crate::recorder::totals::SeriesTotals;
 use crate::stats::Histogram;
-use crate::stats::layout;
+use crate::stats::buckets::Buckets;
 use crate::sync::{AtomicPtr, Ordering, OwnedU64};
 
-/// Counts of the buckets of one octave.
-struct Octave {
-    counts: [OwnedU64; layout::SLOTS_PER_OCTAVE],
-}
-
-/// A histogram that one thread writes; an octave takes room once it was hit.
-pub(crate) struct HistogramCell {
-    zeros: OwnedU64,
-    sum_ns: OwnedU64,
-    min_ns: OwnedU64,
-    max_ns: OwnedU64,
-    /// Null until first hit; published with `Release` and never changed again.
-    octaves: [AtomicPtr<Octave>; layout::OCTAVES],
-}
-
-impl HistogramCell {
-    const fn new() -> Self {
-        Self {
-            zeros: OwnedU64::new(0),
-            sum_ns: OwnedU64::new(0),
-            min_ns: OwnedU64::new(u64::MAX),
-            max_ns: OwnedU64::new(0),
-            octaves: [const { AtomicPtr::new(ptr::null_mut()) }; layout::OCTAVES],
-        }
-    }
-
-    /// Adds one measurement; by the owner.
-    #[inline(always)]
-    fn record(&self, ns: u64) {
-        self.sum_ns.add(ns);
-        self.min_ns.lower(ns);
-        self.max_ns.raise(ns);
-        if ns == 0 {
-            self.zeros.add(1);
-            return;
-        }
-        let slot = layout::slot_of(ns);
-        let (octave, at) = (
-            slot / layout::SLOTS_PER_OCTAVE,
-            slot % layout::SLOTS_PER_OCTAVE,
-        );
-        let Some(place) = self.octaves.get(octave) else {
-            return;
-        };
-        let mut counts = place.load(Ordering::Relaxed);
-        if counts.is_null() {
-            counts = Self::grow(place);
-        }
-        // SAFETY: an octave, once published, lives as long as its cell.
-        let counts = unsafe { &(*counts).counts };
-        if let Some(count) = counts.get(at) {
-            count.add(1);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
-        let _quiet = quiet();
-        let octave = Octave {
-            counts: [const { OwnedU64::new(0) }; layout::SLOTS_PER_OCTAVE],
-        };
-        let octave = Box::into_raw(Box::new(octave));
-        place.store(octave, Ordering::Release);
-        octave
-    }
-
-    /// Adds what was recorded to `into`; by any thread.
-    fn read_into(&self, into: &mut Histogram) {
-        let (min, max) = (self.min_ns.read(), self.max_ns.read());
-        into.add_moments(self.zeros.read(), self.sum_ns.read(), min, max);
-        for (octave, place) in self.octaves.iter().enumerate() {
-            let counts = place.load(Ordering::Acquire);
-            if counts.is_null() {
-                continue;
-            }
-            // SAFETY: an octave, once published, lives as long as its cell.
-            let counts = unsafe { &(*counts).counts };
-            for (at, count) in counts.iter().enumerate() {
-                into.add_recorded(octave * layout::SLOTS_PER_OCTAVE + at, count.read());
-            }
-        }
-    }
-}
-
-impl Drop for HistogramCell {
-    fn drop(&mut self) {
-        for place in &mut self.octaves {
-            let octave = *place.get_mut();
-            if !octave.is_null() {
-                // SAFETY: it came from `Box::into_raw` in `grow`, and is dropped once, here.
-                drop(unsafe { Box::from_raw(octave) });
-            }
-        }
-    }
-}
-
-/// What one thread has recorded of one series.
+/// What one thread has recorded of one series. Times are in ticks; those on a thread outside callees are with the
+/// nodes.
+#[repr(C)]
 pub(crate) struct Cell {
+    pub(crate) ok: HistogramCell,
     pub(crate) id: u32,
-    /// The cell that was new before this one; null at the end.
-    pub(crate) next: *const Self,
     /// Frames of this series on the owner's stack: 0 means that the next one is the outermost.
     pub(crate) active: OwnedU64,
+    /// Which calls are timed; the owner's alone.
+    pub(crate) sampler: Sampler,
+    /// Ticks from which on a call is slow.
+    slow_ticks: u64,
+    /// Calls that took so long.
+    slow: OwnedU64,
     /// Futures whose first poll was here.
     pub(crate) begun: OwnedU64,
     /// Futures that ended or were dropped here.
     pub(crate) ended: OwnedU64,
-    self_ns: OwnedU64,
-    busy_ns: OwnedU64,
-    idle_ns: OwnedU64,
+    busy_ticks: OwnedU64,
+    idle_ticks: OwnedU64,
     polls: OwnedU64,
-    max_poll_ns: OwnedU64,
+    max_poll_ticks: OwnedU64,
     /// Calls inside a call of the same series, by outcome; they have no place in the histograms.
     recursive: [OwnedU64; 4],
-    ok: HistogramCell,
+    /// Where not every call is timed: all finished calls, by outcome. The histograms hold estimates then.
+    counted: [OwnedU64; 4],
+    /// And those of them that were timed.
+    timed: OwnedU64,
+    pub(crate) alloc: AllocCell,
     /// Error, panic, cancelled: null until first needed; published with `Release`.
     other: [AtomicPtr<HistogramCell>; 3],
+    /// The cell that was new before this one; null at the end.
+    pub(crate) next: *const Self,
 }
 
 impl Cell {
-    pub(crate) const fn new(id: u32, next: *const Self) -> Self {
+    pub(crate) fn new(id: u32, timing: Timing, units: Units, next: *const Self) -> Self {
         Self {
+            ok: HistogramCell::new(),
             id,
-            next,
             active: OwnedU64::new(0),
+            sampler: Sampler::new(timing.every),
+            slow_ticks: units.scale.ticks(timing.slow_ns),
+            slow: OwnedU64::new(0),
             begun: OwnedU64::new(0),
             ended: OwnedU64::new(0),
-            self_ns: OwnedU64::new(0),
-            busy_ns: OwnedU64::new(0),
-            idle_ns: OwnedU64::new(0),
+            busy_ticks: OwnedU64::new(0),
+            idle_ticks: OwnedU64::new(0),
             polls: OwnedU64::new(0),
-            max_poll_ns: OwnedU64::new(0),
+            max_poll_ticks: OwnedU64::new(0),
             recursive: [const { OwnedU64::new(0) }; 4],
-            ok: HistogramCell::new(),
+            counted: [const { OwnedU64::new(0) }; 4],
+            timed: OwnedU64::new(0),
+            alloc: AllocCell::new(),
             other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
+            next,
         }
     }
 
-    /// Records an outermost call that ended well; by the owner.
-    #[inline(always)]
-    pub(crate) fn record_ok(&self, wall_ns: u64, self_ns: u64) {
-        self.self_ns.add(self_ns);
-        self.ok.record(wall_ns);
+    /// Whether its calls take the long way: they are sampled, or some are slow.
+    pub(crate) const fn is_special(&self) -> bool {
+        self.is_sampled() || self.slow_ticks != u64::MAX
+    }
+
+    /// Whether not every call is timed.
+    pub(crate) const fn is_sampled(&self) -> bool {
+        self.sampler.every() > 1
     }
 
     /// Records a finished call; by the owner.
-    pub(crate) fn record(&self, wall_ns: u64, outcome: Outcome, outermost: bool) {
-        if !outermost {
-            if let Some(count) = self.recursive.get(outcome.index()) {
-                count.add(1);
-            }
+    pub(crate) fn record(&self, call: &Finished, buckets: &Buckets) {
+        let outcome = call.outcome.index();
+        if self.is_sampled() {
+            self.timed.add(1);
+            self.count(call.outcome);
+        } else if let (false, Some(count)) = (call.is_outermost, self.recursive.get(outcome)) {
+            count.add(1);
+        }
+        if !call.is_outermost {
             return;
         }
-        let Some(place) = outcome
-            .index()
-            .checked_sub(1)
-            .and_then(|at| self.other.get(at))
-        else {
-            self.ok.record(wall_ns);
+        if call.ticks >= self.slow_ticks {
+            self.slow.add(call.weight);
+        }
+        let other = outcome.checked_sub(1).and_then(|at| self.other.get(at));
+        let Some(place) = other else {
+            self.ok.record(call.ticks, call.weight, buckets);
             return;
         };
         let mut histogram = place.load(Ordering::Relaxed);
@@ -178,51 +110,91 @@ impl Cell {
             place.store(histogram, Ordering::Release);
         }
         // SAFETY: a histogram, once published, lives as long as its cell.
-        unsafe { &*histogram }.record(wall_ns);
+        unsafe { &*histogram }.record(call.ticks, call.weight, buckets);
     }
 
-    /// Adds time on the thread outside measured callees; by the owner.
-    pub(crate) fn add_self(&self, ns: u64) {
-        self.self_ns.add(ns);
+    /// Counts a finished call where not every call is timed; by the owner.
+    pub(crate) fn count(&self, outcome: Outcome) {
+        if let Some(count) = self.counted.get(outcome.index()) {
+            count.add(1);
+        }
     }
 
-    /// Records one poll of a future; by the owner. An inner poll of the same series is no busy time.
-    pub(crate) fn record_poll(&self, busy_ns: u64, self_ns: u64, outermost: bool) {
+    /// Counts one poll of a future; by the owner.
+    pub(crate) fn count_poll(&self) {
         self.polls.add(1);
-        self.self_ns.add(self_ns);
-        self.max_poll_ns.raise(busy_ns);
-        if outermost {
-            self.busy_ns.add(busy_ns);
+    }
+
+    /// Adds the time of a poll of a future; by the owner. An inner poll of the same series is no busy time.
+    pub(crate) fn add_poll(&self, ticks: u64, weight: u64, is_outermost: bool) {
+        self.max_poll_ticks.raise(ticks);
+        if is_outermost {
+            self.busy_ticks.add(ticks.wrapping_mul(weight));
         }
     }
 
     /// Adds the time between a future's polls; by the owner.
-    pub(crate) fn add_idle(&self, ns: u64) {
-        self.idle_ns.add(ns);
+    pub(crate) fn add_idle(&self, ticks: u64) {
+        self.idle_ticks.add(ticks);
     }
 
     /// Adds what was recorded to `into`; by any thread.
-    pub(crate) fn read_into(&self, into: &mut SeriesTotals) {
+    pub(crate) fn read_into(&self, into: &mut SeriesTotals, units: Units) {
+        let estimated = |into: &SeriesTotals| into.wall.each_ref().map(Histogram::count);
+        let before = self.is_sampled().then(|| estimated(into));
         let [ok, others @ ..] = &mut into.wall;
-        self.ok.read_into(ok);
+        self.ok.read_into(ok, units);
         for (place, histogram) in self.other.iter().zip(others) {
             let cell = place.load(Ordering::Acquire);
             if !cell.is_null() {
                 // SAFETY: a histogram, once published, lives as long as its cell.
-                unsafe { &*cell }.read_into(histogram);
+                unsafe { &*cell }.read_into(histogram, units);
             }
+        }
+        if let Some(before) = before {
+            let counted = self.counted.each_ref().map(OwnedU64::read);
+            into.add_sampled(before, counted, self.timed.read());
         }
         for (count, sum) in self.recursive.iter().zip(&mut into.recursive) {
             *sum += count.read();
         }
-        into.self_ns += self.self_ns.read();
-        into.busy_ns += self.busy_ns.read();
-        into.idle_ns += self.idle_ns.read();
+        let ns = |ticks: &OwnedU64| units.scale.ns(ticks.read());
+        into.slow += self.slow.read();
+        self.alloc.read_into(&mut into.alloc);
+        into.busy_ns += ns(&self.busy_ticks);
+        into.idle_ns += ns(&self.idle_ticks);
         into.polls += self.polls.read();
-        into.max_poll_ns = into.max_poll_ns.max(self.max_poll_ns.read());
+        into.max_poll_ns = into.max_poll_ns.max(ns(&self.max_poll_ticks));
         into.active += self.active.read();
         into.begun += self.begun.read();
         into.ended += self.ended.read();
+    }
+
+    /// Adds one call that [`record`](Self::record) has not seen yet to `into`.
+    pub(crate) fn read_waiting(&self, call: &Finished, into: &mut SeriesTotals, units: Units) {
+        let at = call.outcome.index();
+        if let (true, Some(surplus)) = (self.is_sampled(), into.surplus.get_mut(at)) {
+            *surplus -= 1;
+        }
+        if !call.is_outermost {
+            if let (false, Some(count)) = (self.is_sampled(), into.recursive.get_mut(at)) {
+                *count += 1;
+            }
+            return;
+        }
+        if let (true, Some(surplus)) = (self.is_sampled(), into.surplus.get_mut(at)) {
+            *surplus += call.weight as i64;
+        }
+        if call.ticks >= self.slow_ticks {
+            into.slow += call.weight;
+        }
+        if let Some(wall) = into.wall.get_mut(at) {
+            let slot = (call.ticks >= units.buckets.measurable).then(|| {
+                let (octave, place) = units.buckets.place_of(call.ticks);
+                units.buckets.slot(octave, place)
+            });
+            wall.record_in(slot, units.scale.ns(call.ticks), call.weight);
+        }
     }
 }
 

@@ -5,8 +5,12 @@
 //! owner writes with plain loads and stores; readers add up what all shards hold into
 //! [`Totals`](totals::Totals). Nothing is ever reset.
 
+pub(crate) mod alloc;
 pub(crate) mod cell;
+pub(crate) mod frame;
+pub(crate) mod histogram;
 pub(crate) mod local;
 pub(crate) mod node;
+pub(crate) mod sampler;
 pub(crate) mod shard;
 pub(crate) mod totals;

@@ -5,6 +5,31 @@ use std::collections::BTreeMap;
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
 
+/// What calls of one series have allocated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AllocTotals {
+    pub(crate) bytes: u64,
+    pub(crate) allocations: u64,
+    pub(crate) max_bytes: u64,
+}
+
+impl AllocTotals {
+    /// What came after an earlier state. The largest call cannot be subtracted, and stays.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            allocations: self.allocations.saturating_sub(earlier.allocations),
+            max_bytes: self.max_bytes,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.allocations += other.allocations;
+        self.max_bytes = self.max_bytes.max(other.max_bytes);
+    }
+}
+
 /// What was recorded of one series.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeriesTotals {
@@ -12,7 +37,14 @@ pub(crate) struct SeriesTotals {
     pub(crate) wall: [Histogram; 4],
     /// Calls inside a call of the same series, by outcome.
     pub(crate) recursive: [u64; 4],
-    pub(crate) self_ns: u64,
+    /// Calls that `wall` holds beyond those there were, by outcome; below zero where it holds fewer.
+    pub(crate) surplus: [i64; 4],
+    /// Calls that were counted and not timed.
+    pub(crate) untimed: u64,
+    pub(crate) slow: u64,
+    pub(crate) alloc: AllocTotals,
+    /// Below zero for a while where callees are sampled.
+    pub(crate) self_ns: i64,
     pub(crate) busy_ns: u64,
     pub(crate) idle_ns: u64,
     pub(crate) polls: u64,
@@ -23,6 +55,18 @@ pub(crate) struct SeriesTotals {
 }
 
 impl SeriesTotals {
+    /// Adds the counts of calls of which not every one was timed, after their histograms, which held `before`
+    /// calls until then.
+    pub(crate) fn add_sampled(&mut self, before: [u64; 4], counted: [u64; 4], timed: u64) {
+        let estimated = self.wall.each_ref().map(Histogram::count);
+        for (at, surplus) in self.surplus.iter_mut().enumerate() {
+            let of = |counts: &[u64; 4]| counts.get(at).copied().unwrap_or(0) as i64;
+            *surplus += of(&estimated) - of(&before) - of(&counted);
+        }
+        let counted: u64 = counted.iter().sum();
+        self.untimed += counted.saturating_sub(timed);
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.wall.iter_mut().zip(&other.wall) {
             mine.merge(theirs);
@@ -30,7 +74,13 @@ impl SeriesTotals {
         for (mine, theirs) in self.recursive.iter_mut().zip(&other.recursive) {
             *mine += theirs;
         }
-        self.self_ns += other.self_ns;
+        for (mine, theirs) in self.surplus.iter_mut().zip(&other.surplus) {
+            *mine += theirs;
+        }
+        self.untimed += other.untimed;
+        self.slow += other.slow;
+        self.alloc.merge(&other.alloc);
+        self.self_ns = self.self_ns.saturating_add(other.self_ns);
         self.busy_ns += other.busy_ns;
         self.idle_ns += other.idle_ns;
         self.polls += other.polls;
@@ -49,7 +99,8 @@ pub(crate) struct TreeNode {
     pub(crate) parent: usize,
     pub(crate) calls: u64,
     pub(crate) total_ns: u64,
-    pub(crate) self_ns: u64,
+    /// As in [`SeriesTotals`].
+    pub(crate) self_ns: i64,
 }
 
 /// The paths of calls of all threads, from one root.
@@ -114,11 +165,11 @@ impl TreeTotals {
         index
     }
 
-    pub(crate) fn add(&mut self, index: usize, calls: u64, total_ns: u64, self_ns: u64) {
+    pub(crate) fn add(&mut self, index: usize, calls: u64, total_ns: u64, self_ns: i64) {
         if let Some(node) = self.nodes.get_mut(index) {
             node.calls += calls;
             node.total_ns += total_ns;
-            node.self_ns += self_ns;
+            node.self_ns = node.self_ns.saturating_add(self_ns);
         }
     }
 }

@@ -44,6 +44,8 @@ impl Loss {
 /// Owns the shards of all threads that record into it.
 pub(crate) struct Registry {
     number: u64,
+    /// Whether calls are timed one in so many, where their callsite says so.
+    samples: bool,
     source: OnceLock<Source>,
     started_unix_ns: OnceLock<u64>,
     /// Shards that threads have brought and no holder of the lock has seen: a stack that is only ever
@@ -57,6 +59,9 @@ pub(crate) struct Registry {
 struct Inner {
     shards: Vec<*mut Shard>,
     retired: Totals,
+    /// Self times that readers have seen, by series: where callees are sampled an estimate may fall for a while, and
+    /// a counter must not.
+    self_seen: BTreeMap<u32, i64>,
     /// For a scoped registry: the shard of each thread that came by.
     by_thread: BTreeMap<u64, *const Shard>,
 }
@@ -68,24 +73,27 @@ unsafe impl Send for Inner {}
 impl Registry {
     /// The process's registry. It is there before anything is allocated.
     pub(crate) const fn of_process() -> Self {
-        Self::numbered(1, OnceLock::new())
+        Self::numbered(1, true, OnceLock::new())
     }
 
-    /// A registry of its own that tells the time by `source`, or by the process's clock.
-    pub(crate) fn new(source: Option<Source>) -> Self {
+    /// A registry of its own that tells the time by `source`, or by the process's clock, and times every call
+    /// unless it `samples`.
+    pub(crate) fn new(source: Option<Source>, samples: bool) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(2);
         let source = source.map_or_else(OnceLock::new, OnceLock::from);
-        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), source)
+        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), samples, source)
     }
 
-    const fn numbered(number: u64, source: OnceLock<Source>) -> Self {
+    const fn numbered(number: u64, samples: bool, source: OnceLock<Source>) -> Self {
         let inner = Inner {
             shards: Vec::new(),
             retired: Totals::new(),
+            self_seen: BTreeMap::new(),
             by_thread: BTreeMap::new(),
         };
         Self {
             number,
+            samples,
             source,
             started_unix_ns: OnceLock::new(),
             incoming: AtomicPtr::new(ptr::null_mut()),
@@ -118,7 +126,7 @@ impl Registry {
     /// Makes a shard for the calling thread. Takes no lock.
     pub(crate) fn add_shard(&self) -> *const Shard {
         self.started_unix_ns();
-        let shard = Box::into_raw(Shard::new(self.source(), self.number));
+        let shard = Box::into_raw(Shard::new(self.source(), self.number, self.samples));
         let mut head = self.incoming.load(Ordering::Relaxed);
         loop {
             // SAFETY: not published yet, so nobody else has it.
@@ -163,6 +171,11 @@ impl Registry {
         for shard in &inner.shards {
             // SAFETY: the registry owns the shard, and frees it only under the lock held here.
             unsafe { &**shard }.read_into(&mut totals, config::call_tree_nodes_max());
+        }
+        for (id, series) in &mut totals.series {
+            let seen = inner.self_seen.entry(*id).or_default();
+            *seen = series.self_ns.max(*seen);
+            series.self_ns = *seen;
         }
         totals
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::attributes::AttributeValue;
 use crate::callsite::Kind;
 use crate::outcome::Outcome;
-use crate::recorder::totals::{SeriesTotals, Totals};
+use crate::recorder::totals::{AllocTotals, SeriesTotals, Totals};
 use crate::snapshot::Identity;
 use crate::stats::Histogram;
 use crate::sync::Arc;
@@ -114,7 +114,42 @@ impl CallsiteStats {
             .get(outcome.index())
             .copied()
             .unwrap_or(0);
-        self.wall_by(outcome).count() + recursive
+        let surplus = self
+            .totals
+            .surplus
+            .get(outcome.index())
+            .copied()
+            .unwrap_or(0);
+        let outermost = self.wall_by(outcome).count() as i64 - surplus;
+        u64::try_from(outermost).unwrap_or(0) + recursive
+    }
+
+    /// Finished calls that were timed: all of them, unless the callsite has `sample = N`.
+    ///
+    /// Where they are fewer, [`calls`](Self::calls) and outcomes are exact all the same, and all times,
+    /// histograms included, are estimates: each timed call stands for N.
+    #[must_use]
+    pub fn timed(&self) -> u64 {
+        self.calls().saturating_sub(self.totals.untimed)
+    }
+
+    /// Whether some calls were not timed, so that times are estimates.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.totals.untimed > 0
+    }
+
+    /// The time from which on a call is slow: `slow = ".."`.
+    #[must_use]
+    pub fn slow_threshold(&self) -> Option<Duration> {
+        self.identity.slow
+    }
+
+    /// Outermost calls that took [`slow_threshold`](Self::slow_threshold) or longer, however they ended.
+    /// Exact, unless [`sampled`](Self::sampled).
+    #[must_use]
+    pub fn slow(&self) -> u64 {
+        self.totals.slow
     }
 
     /// Calls that ended well.
@@ -184,7 +219,7 @@ impl CallsiteStats {
     /// Time on a thread outside measured callees, over all calls, recursive ones included.
     #[must_use]
     pub fn self_time(&self) -> Duration {
-        Duration::from_nanos(self.totals.self_ns)
+        Duration::from_nanos(u64::try_from(self.totals.self_ns).unwrap_or(0))
     }
 
     /// Of futures, how often they were polled.
@@ -199,6 +234,15 @@ impl CallsiteStats {
         Duration::from_nanos(self.totals.max_poll_ns)
     }
 
+    /// What its calls have allocated, on the threads they ran on, callees included: with `#[measure(alloc)]` and a
+    /// [`TrackingAllocator`](crate::alloc::TrackingAllocator); else nothing. Exact, also where calls are sampled.
+    #[must_use]
+    pub fn alloc(&self) -> AllocStats {
+        AllocStats {
+            totals: self.totals.alloc,
+        }
+    }
+
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let (now, before) = (&self.totals, &earlier.totals);
         let mut totals = now.clone();
@@ -208,6 +252,12 @@ impl CallsiteStats {
         for (count, before) in totals.recursive.iter_mut().zip(&before.recursive) {
             *count = count.saturating_sub(*before);
         }
+        for (surplus, before) in totals.surplus.iter_mut().zip(&before.surplus) {
+            *surplus -= before;
+        }
+        totals.untimed = now.untimed.saturating_sub(before.untimed);
+        totals.slow = now.slow.saturating_sub(before.slow);
+        totals.alloc = now.alloc.since(before.alloc);
         totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
         totals.busy_ns = now.busy_ns.saturating_sub(before.busy_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
@@ -220,5 +270,33 @@ impl CallsiteStats {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
+    }
+}
+
+/// What calls of one callsite have allocated.
+///
+/// What a call frees is not taken off. Of recursive calls the outermost counts, of which the inner ones are part.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocStats {
+    totals: AllocTotals,
+}
+
+impl AllocStats {
+    /// Bytes, in all. A block that grew counts with what it grew by.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.totals.bytes
+    }
+
+    /// Allocations and reallocations.
+    #[must_use]
+    pub const fn allocations(&self) -> u64 {
+        self.totals.allocations
+    }
+
+    /// Bytes of the call that allocated most since the process started; of futures, of those that ended.
+    #[must_use]
+    pub const fn max_bytes(&self) -> u64 {
+        self.totals.max_bytes
     }
 }

@@ -55,7 +55,7 @@ impl CallTree {
                 parent: node.parent.checked_sub(1),
                 calls: node.calls,
                 total_ns: node.total_ns,
-                self_ns: node.self_ns,
+                self_ns: u64::try_from(node.self_ns).unwrap_or(0),
             })
             .collect();
         Self { nodes }

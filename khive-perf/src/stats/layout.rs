@@ -28,7 +28,7 @@ pub(crate) const SLOTS: usize = OCTAVES * SLOTS_PER_OCTAVE;
 const OTLP_INDEX_OF_SLOT_0: i32 = -957;
 
 /// Mantissas of `10^9 * 2^(i/32)` in one octave, rounded down, ascending. Verified by a test.
-const BOUNDS: [u64; SLOTS_PER_OCTAVE] = [
+pub(super) const BOUNDS: [u64; SLOTS_PER_OCTAVE] = [
     0x81ff_a7a9_549c_a6e3,
     0x84d8_626d_3118_d396,
     0x87c1_1235_836d_16a3,
@@ -63,23 +63,23 @@ const BOUNDS: [u64; SLOTS_PER_OCTAVE] = [
     0xfe6d_14c2_b511_4024,
 ];
 
-const SLICES: usize = 64;
-const SLICE_SHIFT: u32 = 63 - SLICES.trailing_zeros();
+pub(super) const SLICES: usize = 64;
+pub(super) const SLICE_SHIFT: u32 = 63 - SLICES.trailing_zeros();
 
 /// One slice of the mantissa: how many boundaries lie below it, and the one that may lie inside.
-#[derive(Clone, Copy)]
-struct Slice {
-    bound: u64,
-    below: u64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    pub(super) bound: u64,
+    pub(super) below: u64,
 }
 
-static TABLE: [Slice; SLICES] = slices();
+static TABLE: [Slice; SLICES] = slices(&BOUNDS);
 
 #[expect(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which checks it"
 )]
-const fn slices() -> [Slice; SLICES] {
+pub(super) const fn slices(bounds: &[u64; SLOTS_PER_OCTAVE]) -> [Slice; SLICES] {
     let mut table = [Slice {
         bound: u64::MAX,
         below: 0,
@@ -89,17 +89,17 @@ const fn slices() -> [Slice; SLICES] {
     while slice < SLICES {
         let last = (1 << 63) + (((slice as u64) + 1) << SLICE_SHIFT).wrapping_sub(1);
         table[slice].below = next as u64;
-        if next < BOUNDS.len() && BOUNDS[next] <= last {
-            table[slice].bound = BOUNDS[next];
+        if next < bounds.len() && bounds[next] <= last {
+            table[slice].bound = bounds[next];
             next += 1;
         }
         assert!(
-            next == BOUNDS.len() || BOUNDS[next] > last,
+            next == bounds.len() || bounds[next] > last,
             "a slice holds one boundary at most"
         );
         slice += 1;
     }
-    assert!(next == BOUNDS.len());
+    assert!(next == bounds.len());
     table
 }
 

@@ -1,5 +1,6 @@
 //! The arithmetic of measurements: no clock, no atomics, no way to fail.
 
+pub(crate) mod buckets;
 pub(crate) mod histogram;
 pub(crate) mod layout;
 

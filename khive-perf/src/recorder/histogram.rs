@@ -1,0 +1,119 @@
+//! HistogramCell: a histogram that one thread writes, in ticks, and any thread reads, in nanoseconds.
+
+use std::ptr;
+
+use crate::clock::Scale;
+use crate::recorder::local::quiet;
+use crate::stats::Histogram;
+use crate::stats::buckets::{Buckets, OCTAVES, PLACES};
+use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+
+/// Counts of the places of one octave.
+struct Octave {
+    counts: [OwnedU64; PLACES],
+}
+
+/// A histogram that one thread writes; an octave takes room once it was hit.
+#[repr(C)]
+pub(crate) struct HistogramCell {
+    sum_ticks: OwnedU64,
+    min_ticks: OwnedU64,
+    max_ticks: OwnedU64,
+    zeros: OwnedU64,
+    /// Null until first hit; published with `Release` and never changed again.
+    octaves: [AtomicPtr<Octave>; OCTAVES],
+}
+
+/// What a clock's ticks mean.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Units {
+    pub(crate) scale: Scale,
+    pub(crate) buckets: &'static Buckets,
+}
+
+impl HistogramCell {
+    pub(crate) const fn new() -> Self {
+        Self {
+            sum_ticks: OwnedU64::new(0),
+            min_ticks: OwnedU64::new(u64::MAX),
+            max_ticks: OwnedU64::new(0),
+            zeros: OwnedU64::new(0),
+            octaves: [const { AtomicPtr::new(ptr::null_mut()) }; OCTAVES],
+        }
+    }
+
+    /// Adds a measurement that stands for `weight` calls; by the owner.
+    #[inline(always)]
+    pub(crate) fn record(&self, ticks: u64, weight: u64, buckets: &Buckets) {
+        self.sum_ticks.add(ticks.wrapping_mul(weight));
+        self.min_ticks.lower(ticks);
+        self.max_ticks.raise(ticks);
+        if ticks < buckets.measurable {
+            self.zeros.add(weight);
+            return;
+        }
+        let (octave, place) = buckets.place_of(ticks);
+        let Some(octave) = self.octaves.get(octave) else {
+            return;
+        };
+        let mut counts = octave.load(Ordering::Relaxed);
+        if counts.is_null() {
+            counts = Self::grow(octave);
+        }
+        // SAFETY: an octave, once published, lives as long as its cell.
+        let counts = unsafe { &(*counts).counts };
+        if let Some(count) = counts.get(place) {
+            count.add(weight);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
+        let _quiet = quiet();
+        let octave = Octave {
+            counts: [const { OwnedU64::new(0) }; PLACES],
+        };
+        let octave = Box::into_raw(Box::new(octave));
+        place.store(octave, Ordering::Release);
+        octave
+    }
+
+    /// Adds what was recorded to `into`; by any thread.
+    pub(crate) fn read_into(&self, into: &mut Histogram, units: Units) {
+        let (min, max) = (self.min_ticks.read(), self.max_ticks.read());
+        if min > max {
+            return;
+        }
+        let ns = |ticks| units.scale.ns(ticks);
+        into.add_moments(
+            self.zeros.read(),
+            ns(self.sum_ticks.read()),
+            ns(min),
+            ns(max),
+        );
+        for (octave, counts) in self.octaves.iter().enumerate() {
+            let counts = counts.load(Ordering::Acquire);
+            if counts.is_null() {
+                continue;
+            }
+            // SAFETY: an octave, once published, lives as long as its cell.
+            let counts = unsafe { &(*counts).counts };
+            for (place, count) in counts.iter().enumerate() {
+                into.add_recorded(units.buckets.slot(octave, place), count.read());
+            }
+        }
+    }
+}
+
+impl Drop for HistogramCell {
+    fn drop(&mut self) {
+        for place in &mut self.octaves {
+            let octave = *place.get_mut();
+            if !octave.is_null() {
+                // SAFETY: it came from `Box::into_raw` in `grow`, and is dropped once, here.
+                drop(unsafe { Box::from_raw(octave) });
+            }
+        }
+    }
+}
