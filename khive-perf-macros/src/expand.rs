@@ -200,10 +200,12 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
     };
     let future = once(&annotation, &block(measured, &mention_params(measured)));
     let measure = measure_future(measured, &future);
+    // Not by way of `::std`, which a crate may do without.
+    let boxed = measured.paths.private("Box");
     let held = match holder {
         Holder::None => measure,
-        Holder::Box => quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::new(#measure)),
-        Holder::PinBox => quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(#measure)),
+        Holder::Box => quote_spanned!(Span::mixed_site()=> #boxed::new(#measure)),
+        Holder::PinBox => quote_spanned!(Span::mixed_site()=> #boxed::pin(#measure)),
     };
     function(measured, sig, &held)
 }

@@ -1,5 +1,7 @@
 //! What macros expand to, and nothing else. Not a public interface: it may change in any release.
 
+pub use std::boxed::Box;
+
 pub use crate::attributes::{ToValue, Value, debug, display};
 pub use crate::callsite::{Callsite, Kind, Spec};
 pub use crate::span::{

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod exam;
 mod interop;
 mod licences;
 mod run;
@@ -46,6 +47,13 @@ const COMMANDS: &[Command] = &[
         does: "sends a recording to independent OTLP receivers and compares what they got; exits 3 where one cannot be installed",
         needs: "python3 with venv, apt-get and dpkg-deb, and the network the first time",
         run: interop::command,
+    },
+    Command {
+        name: "exam",
+        does: "measures every function of released crates and compares their own tests and warnings;\n            \
+               [CRATE[@VERSION]..] [--placement first|last] [--clippy] [-- ARGUMENT OF CARGO TEST..]",
+        needs: "the network the first time",
+        run: exam::command,
     },
 ];
 
