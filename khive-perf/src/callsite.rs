@@ -47,6 +47,21 @@ pub struct Callsite {
     /// Series id once registered, also while switched off. Same writers.
     assigned: AtomicU32,
     spec: Spec,
+    timing: Timing,
+}
+
+/// How the calls of a callsite are timed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// One call in so many is timed, on average; 1 times every call.
+    pub(crate) every: u32,
+    /// Nanoseconds from which on a call is slow; `u64::MAX` where none is.
+    pub(crate) slow_ns: u64,
+}
+
+impl Timing {
+    /// Largest number of calls of which one is timed.
+    pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
 impl Callsite {
@@ -57,7 +72,29 @@ impl Callsite {
             id: AtomicU32::new(NO_ID),
             assigned: AtomicU32::new(NO_ID),
             spec,
+            timing: Timing {
+                every: 1,
+                slow_ns: u64::MAX,
+            },
         }
+    }
+
+    /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.
+    #[must_use]
+    pub const fn sample(mut self, every: u32) -> Self {
+        self.timing.every = match every {
+            0 => 1,
+            Timing::EVERY_MAX.. => Timing::EVERY_MAX,
+            every => every,
+        };
+        self
+    }
+
+    /// Counts the calls that take this long or longer.
+    #[must_use]
+    pub const fn slow_ns(mut self, ns: u64) -> Self {
+        self.timing.slow_ns = ns;
+        self
     }
 
     #[inline(always)]
@@ -84,6 +121,10 @@ impl Callsite {
 
     pub(crate) const fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    pub(crate) const fn timing(&self) -> Timing {
+        self.timing
     }
 
     /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.

@@ -99,6 +99,15 @@ pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
             let in_flight = count(series.stats.in_flight());
             Some(series.point(shape.process_start_unix_ns, shape, in_flight))
         }),
+        of(&SLOW_CALLS, |series, shape| {
+            series.stats.slow_threshold()?;
+            let slow = series.stats.slow();
+            series.counted(shape, count(slow), slow == 0)
+        }),
+        of(&UNTIMED_CALLS, |series, shape| {
+            let untimed = series.stats.calls().saturating_sub(series.stats.timed());
+            (untimed > 0).then(|| series.point(shape.start_unix_ns, shape, count(untimed)))
+        }),
         overflow(snapshot, shape),
     ]
     .into_iter()
@@ -371,6 +380,18 @@ const IN_FLIGHT: Description = Description {
     unit: "{call}",
     text: "Calls that have begun and not ended.",
     kind: NumberKind::UpDown,
+};
+const SLOW_CALLS: Description = Description {
+    name: "khive.perf.function.slow_calls",
+    unit: "{call}",
+    text: "Outermost calls that took as long as `slow` says, or longer.",
+    kind: NumberKind::Counter,
+};
+const UNTIMED_CALLS: Description = Description {
+    name: "khive.perf.function.untimed_calls",
+    unit: "{call}",
+    text: "Finished calls that were counted and not timed; times are then estimates.",
+    kind: NumberKind::Counter,
 };
 const OVERFLOW: Description = Description {
     name: "khive.perf.overflow",

@@ -2,12 +2,16 @@
 
 use std::ptr;
 
+use crate::callsite::Timing;
 use crate::outcome::Outcome;
 use crate::recorder::local::quiet;
+use crate::recorder::finished::Finished;
+use crate::recorder::sampler::Sampler;
+use crate::recorder::self_time::SelfTime;
 use crate::recorder::totals::SeriesTotals;
 use crate::stats::Histogram;
 use crate::stats::layout;
-use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, OwnedU64};
 
 /// Counts of the buckets of one octave.
 struct Octave {
@@ -35,14 +39,14 @@ impl HistogramCell {
         }
     }
 
-    /// Adds one measurement; by the owner.
+    /// Adds a measurement that stands for `weight` calls; by the owner.
     #[inline(always)]
-    fn record(&self, ns: u64) {
-        self.sum_ns.add(ns);
+    fn record(&self, ns: u64, weight: u64) {
+        self.sum_ns.add(ns.wrapping_mul(weight));
         self.min_ns.lower(ns);
         self.max_ns.raise(ns);
         if ns == 0 {
-            self.zeros.add(1);
+            self.zeros.add(weight);
             return;
         }
         let slot = layout::slot_of(ns);
@@ -60,7 +64,7 @@ impl HistogramCell {
         // SAFETY: an octave, once published, lives as long as its cell.
         let counts = unsafe { &(*counts).counts };
         if let Some(count) = counts.get(at) {
-            count.add(1);
+            count.add(weight);
         }
     }
 
@@ -111,64 +115,91 @@ pub(crate) struct Cell {
     pub(crate) id: u32,
     /// The cell that was new before this one; null at the end.
     pub(crate) next: *const Self,
+    /// Whether a call may take the short way: none is slow, sampled, or has sampled callees.
+    is_plain: AtomicBool,
+    pub(crate) slow_ns: u64,
+    /// Which calls are timed; the owner's alone.
+    pub(crate) sampler: Sampler,
     /// Frames of this series on the owner's stack: 0 means that the next one is the outermost.
     pub(crate) active: OwnedU64,
     /// Futures whose first poll was here.
     pub(crate) begun: OwnedU64,
     /// Futures that ended or were dropped here.
     pub(crate) ended: OwnedU64,
-    self_ns: OwnedU64,
+    pub(crate) self_ns: SelfTime,
     busy_ns: OwnedU64,
     idle_ns: OwnedU64,
     polls: OwnedU64,
     max_poll_ns: OwnedU64,
     /// Calls inside a call of the same series, by outcome; they have no place in the histograms.
     recursive: [OwnedU64; 4],
+    /// Where not every call is timed: all finished calls, by outcome. The histograms hold estimates then.
+    counted: [OwnedU64; 4],
+    /// And those of them that were timed.
+    timed: OwnedU64,
+    /// Calls that took as long as `slow_ns`.
+    slow: OwnedU64,
     ok: HistogramCell,
     /// Error, panic, cancelled: null until first needed; published with `Release`.
     other: [AtomicPtr<HistogramCell>; 3],
 }
 
 impl Cell {
-    pub(crate) const fn new(id: u32, next: *const Self) -> Self {
+    pub(crate) fn new(id: u32, timing: Timing, next: *const Self) -> Self {
         Self {
             id,
             next,
+            is_plain: AtomicBool::new(timing.every <= 1 && timing.slow_ns == u64::MAX),
+            slow_ns: timing.slow_ns,
+            sampler: Sampler::new(timing.every),
             active: OwnedU64::new(0),
             begun: OwnedU64::new(0),
             ended: OwnedU64::new(0),
-            self_ns: OwnedU64::new(0),
+            self_ns: SelfTime::new(),
             busy_ns: OwnedU64::new(0),
             idle_ns: OwnedU64::new(0),
             polls: OwnedU64::new(0),
             max_poll_ns: OwnedU64::new(0),
             recursive: [const { OwnedU64::new(0) }; 4],
+            counted: [const { OwnedU64::new(0) }; 4],
+            timed: OwnedU64::new(0),
+            slow: OwnedU64::new(0),
             ok: HistogramCell::new(),
             other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
         }
     }
 
-    /// Records an outermost call that ended well; by the owner.
+    /// Whether [`record_ok`](Self::record_ok) may be used.
     #[inline(always)]
-    pub(crate) fn record_ok(&self, wall_ns: u64, self_ns: u64) {
-        self.self_ns.add(self_ns);
-        self.ok.record(wall_ns);
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain.load(Ordering::Relaxed)
     }
 
-    /// Records a finished call; by the owner.
-    pub(crate) fn record(&self, wall_ns: u64, outcome: Outcome, outermost: bool) {
-        if !outermost {
-            if let Some(count) = self.recursive.get(outcome.index()) {
-                count.add(1);
-            }
+    /// Records an outermost call that ended well, of a plain cell; by the owner.
+    #[inline(always)]
+    pub(crate) fn record_ok(&self, wall_ns: u64, self_ns: u64) {
+        self.self_ns.grow(self_ns);
+        self.ok.record(wall_ns, 1);
+    }
+
+    /// Records a finished call, without its self time; by the owner.
+    pub(crate) fn record(&self, call: &Finished) {
+        let outcome = call.outcome.index();
+        if self.is_sampled() {
+            self.timed.add(1);
+            self.count(call.outcome);
+        } else if let (false, Some(count)) = (call.outermost, self.recursive.get(outcome)) {
+            count.add(1);
+        }
+        if !call.outermost {
             return;
         }
-        let Some(place) = outcome
-            .index()
-            .checked_sub(1)
-            .and_then(|at| self.other.get(at))
-        else {
-            self.ok.record(wall_ns);
+        if call.wall_ns >= self.slow_ns {
+            self.slow.add(call.weight);
+        }
+        let other = outcome.checked_sub(1).and_then(|at| self.other.get(at));
+        let Some(place) = other else {
+            self.ok.record(call.wall_ns, call.weight);
             return;
         };
         let mut histogram = place.load(Ordering::Relaxed);
@@ -178,21 +209,39 @@ impl Cell {
             place.store(histogram, Ordering::Release);
         }
         // SAFETY: a histogram, once published, lives as long as its cell.
-        unsafe { &*histogram }.record(wall_ns);
+        unsafe { &*histogram }.record(call.wall_ns, call.weight);
+    }
+
+    /// Whether not every call is timed.
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.sampler.every() > 1
+    }
+
+    /// Counts a finished call where not every call is timed; by the owner.
+    pub(crate) fn count(&self, outcome: Outcome) {
+        if let Some(count) = self.counted.get(outcome.index()) {
+            count.add(1);
+        }
     }
 
     /// Adds time on the thread outside measured callees; by the owner.
-    pub(crate) fn add_self(&self, ns: u64) {
+    pub(crate) fn add_self(&self, ns: i64) {
+        if ns < 0 {
+            self.is_plain.store(false, Ordering::Relaxed);
+        }
         self.self_ns.add(ns);
     }
 
-    /// Records one poll of a future; by the owner. An inner poll of the same series is no busy time.
-    pub(crate) fn record_poll(&self, busy_ns: u64, self_ns: u64, outermost: bool) {
+    /// Counts one poll of a future; by the owner.
+    pub(crate) fn count_poll(&self) {
         self.polls.add(1);
-        self.self_ns.add(self_ns);
+    }
+
+    /// Adds the time of a poll of a future; by the owner. An inner poll of the same series is no busy time.
+    pub(crate) fn add_poll(&self, busy_ns: u64, weight: u64, outermost: bool) {
         self.max_poll_ns.raise(busy_ns);
         if outermost {
-            self.busy_ns.add(busy_ns);
+            self.busy_ns.add(busy_ns.wrapping_mul(weight));
         }
     }
 
@@ -203,6 +252,8 @@ impl Cell {
 
     /// Adds what was recorded to `into`; by any thread.
     pub(crate) fn read_into(&self, into: &mut SeriesTotals) {
+        let estimated = |into: &SeriesTotals| into.wall.each_ref().map(Histogram::count);
+        let before = self.is_sampled().then(|| estimated(into));
         let [ok, others @ ..] = &mut into.wall;
         self.ok.read_into(ok);
         for (place, histogram) in self.other.iter().zip(others) {
@@ -212,9 +263,14 @@ impl Cell {
                 unsafe { &*cell }.read_into(histogram);
             }
         }
+        if let Some(before) = before {
+            let counted = self.counted.each_ref().map(OwnedU64::read);
+            into.add_sampled(before, counted, self.timed.read());
+        }
         for (count, sum) in self.recursive.iter().zip(&mut into.recursive) {
             *sum += count.read();
         }
+        into.slow += self.slow.read();
         into.self_ns += self.self_ns.read();
         into.busy_ns += self.busy_ns.read();
         into.idle_ns += self.idle_ns.read();

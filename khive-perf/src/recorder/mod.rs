@@ -6,7 +6,10 @@
 //! [`Totals`](totals::Totals). Nothing is ever reset.
 
 pub(crate) mod cell;
+pub(crate) mod finished;
 pub(crate) mod local;
 pub(crate) mod node;
+pub(crate) mod sampler;
+pub(crate) mod self_time;
 pub(crate) mod shard;
 pub(crate) mod totals;

@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use crate::recorder::self_time::SelfTime;
 use crate::sync::{OwnedU64, OwnerCell};
 
 /// Id of a thread's root: no call at all.
@@ -23,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) last_child: OwnerCell<*const Self>,
     pub(crate) calls: OwnedU64,
     pub(crate) total_ns: OwnedU64,
-    pub(crate) self_ns: OwnedU64,
+    pub(crate) self_ns: SelfTime,
 }
 
 impl Node {
@@ -36,24 +37,21 @@ impl Node {
             last_child: OwnerCell::new(ptr::null()),
             calls: OwnedU64::new(0),
             total_ns: OwnedU64::new(0),
-            self_ns: OwnedU64::new(0),
+            self_ns: SelfTime::new(),
         }
     }
 
-    /// Adds a finished call; by the owner. An inner call of the same series adds no total time.
+    /// Adds the times of a call of a plain cell; by the owner.
     #[inline(always)]
-    pub(crate) fn record(&self, total_ns: u64, self_ns: u64, outermost: bool) {
-        self.calls.add(1);
-        self.add_time(total_ns, self_ns, outermost);
+    pub(crate) fn grow(&self, total_ns: u64, self_ns: u64) {
+        self.self_ns.grow(self_ns);
+        self.total_ns.add(total_ns);
     }
 
-    /// Adds time to a call that may go on; by the owner.
-    #[inline(always)]
-    pub(crate) fn add_time(&self, total_ns: u64, self_ns: u64, outermost: bool) {
+    /// Adds time; by the owner.
+    pub(crate) fn add_time(&self, total_ns: u64, self_ns: i64) {
         self.self_ns.add(self_ns);
-        if outermost {
-            self.total_ns.add(total_ns);
-        }
+        self.total_ns.add(total_ns);
     }
 }
 

@@ -22,9 +22,11 @@
 
 use std::ptr;
 
+use crate::callsite::Timing;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
+use crate::recorder::finished::{Finished, OUTERMOST, PLAIN, WEIGHT_SHIFT};
 use crate::recorder::local::quiet;
 use crate::recorder::node::{Node, NodeTable, OVERFLOW_ID, ROOT_ID};
 use crate::recorder::totals::{SeriesTotals, Totals};
@@ -47,11 +49,9 @@ struct Waiting {
     node: AtomicPtr<Node>,
     ticks: OwnedU64,
     self_ticks: OwnedU64,
-    /// [`Outcome`] in the low bits, [`OUTERMOST`] beside.
+    /// [`Outcome`] in the low bits, [`OUTERMOST`] beside, the weight above.
     how: OwnedU64,
 }
-
-const OUTERMOST: u64 = 4;
 
 /// What one thread records into one registry.
 ///
@@ -70,6 +70,8 @@ pub(crate) struct Shard {
     pub(crate) generation: u64,
     /// Number of the registry it records into; 0 for none.
     pub(crate) registry: u64,
+    /// Whether calls are timed one in so many, where their callsite says so.
+    samples: bool,
     scale: Scale,
     /// By series id. Null until first hit; published with `Release`.
     pages: [AtomicPtr<Page>; PAGES],
@@ -104,7 +106,8 @@ pub(crate) struct Frame {
     pub(crate) cell: *const Cell,
     pub(crate) node: *const Node,
     depth: u32,
-    pub(crate) outermost: bool,
+    /// [`OUTERMOST`], and above it the weight.
+    how: u32,
     parent: *const Node,
 }
 
@@ -118,8 +121,19 @@ impl Frame {
         saved_callee_ticks: 0,
         generation: u64::MAX,
         depth: 0,
-        outermost: false,
+        how: 0,
     };
+
+    /// Whether no other call of the same series was around this one.
+    pub(crate) const fn outermost(&self) -> bool {
+        self.how & OUTERMOST as u32 != 0
+    }
+
+    /// How many calls this one stands for; 0 for one that is not timed.
+    #[inline(always)]
+    pub(crate) const fn weight(&self) -> u32 {
+        self.how >> WEIGHT_SHIFT
+    }
 }
 
 impl Shard {
@@ -139,6 +153,7 @@ impl Shard {
             depth: OwnerCell::new(0),
             generation: NO_GENERATION,
             registry: 0,
+            samples: false,
             scale: Scale::NANOSECONDS,
             pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
             newest_cell: AtomicPtr::new(ptr::null_mut()),
@@ -151,13 +166,15 @@ impl Shard {
         }
     }
 
-    /// A shard for the calling thread; `registry` is the number of the registry it records into.
-    pub(crate) fn new(source: Source, registry: u64) -> Box<Self> {
+    /// A shard for the calling thread; `registry` is the number of the registry it records into, and `samples`
+    /// whether it may leave calls untimed.
+    pub(crate) fn new(source: Source, registry: u64, samples: bool) -> Box<Self> {
         static GENERATION: AtomicU64 = AtomicU64::new(NO_GENERATION + 1);
         let root = Box::into_raw(Box::new(Node::new(ROOT_ID, 0, ptr::null(), ptr::null())));
         let mut shard = Box::new(Self::nowhere());
         shard.generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         shard.registry = registry;
+        shard.samples = samples;
         shard.scale = source.scale();
         shard.source = Some(source);
         shard.current = OwnerCell::new(root);
@@ -199,7 +216,7 @@ impl Shard {
     }
 
     /// The owner's cell of a series, made if need be; by the owner.
-    pub(crate) fn cell_or_new(&self, id: u32) -> Option<&Cell> {
+    pub(crate) fn cell_or_new(&self, id: u32, timing: Timing) -> Option<&Cell> {
         if let Some(cell) = self.cell(id) {
             return Some(cell);
         }
@@ -213,7 +230,9 @@ impl Shard {
             place.store(page, Ordering::Release);
         }
         let before = self.newest_cell.load(Ordering::Relaxed);
-        let cell = Box::into_raw(Box::new(Cell::new(id, before)));
+        let every = if self.samples { timing.every } else { 1 };
+        let timing = Timing { every, ..timing };
+        let cell = Box::into_raw(Box::new(Cell::new(id, timing, before)));
         // SAFETY: a page, once published, lives as long as its shard.
         let page = unsafe { &*page };
         page.cells
@@ -224,13 +243,13 @@ impl Shard {
         Some(unsafe { &*cell })
     }
 
-    /// Opens a frame that began at `start`.
+    /// Opens a frame that began at `start` and stands for `weight` calls; 0 for one that is not timed.
     ///
     /// # Safety
     ///
     /// The calling thread owns this shard, and `cell` is one of its cells.
     #[inline(always)]
-    pub(crate) unsafe fn open(&self, cell: &Cell, start: u64) -> Frame {
+    pub(crate) unsafe fn open(&self, cell: &Cell, start: u64, weight: u32) -> Frame {
         let active = cell.active.read();
         cell.active.set(active + 1);
         // SAFETY: the caller is the owner, and so for every access below.
@@ -263,11 +282,11 @@ impl Shard {
             saved_callee_ticks,
             generation: self.generation,
             depth,
-            outermost: active == 0,
+            how: (u32::from(active == 0) << 2) | (weight << WEIGHT_SHIFT),
         }
     }
 
-    /// Closes a frame; returns its ticks and those of them outside callees.
+    /// Closes a frame; returns its ticks and those of them outside callees, in two's complement.
     ///
     /// Frames close in the order opposite to their opening, unless a guard was leaked, kept across an
     /// await, or dropped out of turn. Then the frame that closes first takes those above it with it, and
@@ -292,12 +311,36 @@ impl Shard {
         unsafe { self.depth.set(frame.depth) };
         // SAFETY: the caller is the owner.
         unsafe { self.current.set(frame.parent) };
+        let of_all = ticks.wrapping_mul(u64::from(frame.weight()));
         // SAFETY: the caller is the owner.
         unsafe {
             self.callee_ticks
-                .set(frame.saved_callee_ticks.wrapping_add(ticks))
+                .set(frame.saved_callee_ticks.wrapping_add(of_all))
         };
-        (ticks, ticks.saturating_sub(in_callees))
+        (ticks, ticks.wrapping_sub(in_callees))
+    }
+
+    /// Closes the frame of a call that is not timed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`close`](Self::close).
+    pub(crate) unsafe fn close_untimed(&self, frame: &Frame) {
+        // SAFETY: as the caller vouches. With neither beginning nor end it adds no ticks, and with no weight
+        // nothing to its caller.
+        unsafe { self.close(frame, 0) };
+    }
+
+    /// Counts a call that has ended and was not timed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`record`](Self::record).
+    pub(crate) unsafe fn count(&self, frame: &Frame, outcome: Outcome) {
+        // SAFETY: cells live as long as their shard.
+        unsafe { &*frame.cell }.count(outcome);
+        // SAFETY: nodes live as long as their shard.
+        unsafe { &*frame.node }.calls.add(1);
     }
 
     /// Lets a call wait, and folds in the one that waited.
@@ -322,8 +365,9 @@ impl Shard {
         waiting.self_ticks.set(self_ticks);
         waiting.node.store(frame.node.cast_mut(), Ordering::Relaxed);
         waiting.cell.store(frame.cell.cast_mut(), Ordering::Relaxed);
-        let outermost = if frame.outermost { OUTERMOST } else { 0 };
-        waiting.how.set(outcome.index() as u64 | outermost);
+        waiting
+            .how
+            .set(outcome.index() as u64 | u64::from(frame.how));
         self.sequence
             .store((sequence | 1).wrapping_add(1), Ordering::Release);
     }
@@ -335,24 +379,29 @@ impl Shard {
         let Some(cell) = (unsafe { waiting.cell.load(Ordering::Relaxed).as_ref() }) else {
             return;
         };
-        let ns = self.scale.region_ns(waiting.ticks.read());
-        let self_ns = self.scale.region_ns(waiting.self_ticks.read());
+        let (ticks, self_ticks) = (waiting.ticks.read(), waiting.self_ticks.read());
         let how = waiting.how.read();
         // SAFETY: set together with the cell; nodes live as long as their shard.
         let node = unsafe { &*waiting.node.load(Ordering::Relaxed) };
-        node.record(ns, self_ns, how & OUTERMOST != 0);
-        if how == OUTERMOST | Outcome::Ok.index() as u64 {
+        node.calls.add(1);
+        if how == PLAIN && self_ticks <= ticks && cell.is_plain() {
+            let ns = self.scale.region_ns(ticks);
+            let self_ns = self.scale.region_ns(self_ticks);
+            node.grow(ns, self_ns);
             cell.record_ok(ns, self_ns);
         } else {
-            Self::fold_rare(cell, ns, self_ns, how);
+            let call = Finished::new(self.scale, ticks, self_ticks, how);
+            Self::fold_rare(cell, node, &call);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn fold_rare(cell: &Cell, ns: u64, self_ns: u64, how: u64) {
+    fn fold_rare(cell: &Cell, node: &Node, call: &Finished) {
+        let self_ns = call.self_ns_of_all();
+        node.add_time(call.total_ns_of_all(), self_ns);
         cell.add_self(self_ns);
-        cell.record(ns, Outcome::from_index(how & 3), how & OUTERMOST != 0);
+        cell.record(call);
     }
 
     /// The node for series `id` called from `parent`.
@@ -492,34 +541,28 @@ impl Shard {
         let read = || {
             let mut series = SeriesTotals::default();
             cell.read_into(&mut series);
-            (
-                series,
-                node.calls.read(),
-                node.total_ns.read(),
-                node.self_ns.read(),
-            )
+            (series, node.calls.read(), node.total_ns.read())
         };
-        let (mut series, mut calls, mut total_ns, mut self_ns) = read();
+        let (mut series, mut calls, mut total_ns) = read();
+        let self_ns;
         fence(Ordering::Acquire);
         if self.sequence.load(Ordering::Relaxed) == waiting.sequence {
-            let ns = self.scale.region_ns(waiting.ticks);
-            let own_ns = self.scale.region_ns(waiting.self_ticks);
-            let outcome = Outcome::from_index(waiting.how & 3);
-            let outermost = waiting.how & OUTERMOST != 0;
-            if outermost {
-                if let Some(wall) = series.wall.get_mut(outcome.index()) {
-                    wall.record(std::time::Duration::from_nanos(ns));
-                }
-                total_ns += ns;
-            } else if let Some(count) = series.recursive.get_mut(outcome.index()) {
-                *count += 1;
-            }
-            series.self_ns += own_ns;
-            self_ns += own_ns;
+            let Copied {
+                ticks,
+                self_ticks,
+                how,
+                ..
+            } = *waiting;
+            let call = Finished::new(self.scale, ticks, self_ticks, how);
+            series.add(&call, cell.is_sampled(), cell.slow_ns);
             calls += 1;
+            total_ns += call.total_ns_of_all();
+            self_ns = node.self_ns.read_with(call.self_ns_of_all());
+            series.self_ns = cell.self_ns.read_with(call.self_ns_of_all());
         } else {
             self.wait_for_fold(waiting.sequence);
-            (series, calls, total_ns, self_ns) = read();
+            (series, calls, total_ns) = read();
+            self_ns = node.self_ns.read();
         }
         totals.series.entry(cell.id).or_default().merge(&series);
         let at = indices.get(node.ordinal as usize).copied().unwrap_or(0);

@@ -1,7 +1,9 @@
 //! Totals: what shards add up to, as plain values.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::recorder::finished::Finished;
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
 
@@ -12,6 +14,11 @@ pub(crate) struct SeriesTotals {
     pub(crate) wall: [Histogram; 4],
     /// Calls inside a call of the same series, by outcome.
     pub(crate) recursive: [u64; 4],
+    /// Calls that `wall` holds beyond those there were, by outcome; below zero where it holds fewer.
+    pub(crate) surplus: [i64; 4],
+    /// Calls that were counted and not timed.
+    pub(crate) untimed: u64,
+    pub(crate) slow: u64,
     pub(crate) self_ns: u64,
     pub(crate) busy_ns: u64,
     pub(crate) idle_ns: u64,
@@ -23,6 +30,36 @@ pub(crate) struct SeriesTotals {
 }
 
 impl SeriesTotals {
+    /// Adds the counts of calls of which not every one was timed, after their histograms, which held `before`
+    /// calls until then.
+    pub(crate) fn add_sampled(&mut self, before: [u64; 4], counted: [u64; 4], timed: u64) {
+        let estimated = self.wall.each_ref().map(Histogram::count);
+        for (at, surplus) in self.surplus.iter_mut().enumerate() {
+            let of = |counts: &[u64; 4]| counts.get(at).copied().unwrap_or(0) as i64;
+            *surplus += of(&estimated) - of(&before) - of(&counted);
+        }
+        let counted: u64 = counted.iter().sum();
+        self.untimed += counted.saturating_sub(timed);
+    }
+
+    /// Adds one call that has ended, without its polls and its self time.
+    pub(crate) fn add(&mut self, call: &Finished, is_sampled: bool, slow_ns: u64) {
+        let at = call.outcome.index();
+        if let (true, Some(surplus)) = (is_sampled, self.surplus.get_mut(at)) {
+            *surplus += if call.outermost { call.weight as i64 - 1 } else { -1 };
+        }
+        if call.outermost {
+            if let Some(wall) = self.wall.get_mut(at) {
+                wall.record_many(Duration::from_nanos(call.wall_ns), call.weight);
+            }
+            if call.wall_ns >= slow_ns {
+                self.slow += call.weight;
+            }
+        } else if let (false, Some(count)) = (is_sampled, self.recursive.get_mut(at)) {
+            *count += 1;
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.wall.iter_mut().zip(&other.wall) {
             mine.merge(theirs);
@@ -30,6 +67,11 @@ impl SeriesTotals {
         for (mine, theirs) in self.recursive.iter_mut().zip(&other.recursive) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.surplus.iter_mut().zip(&other.surplus) {
+            *mine += theirs;
+        }
+        self.untimed += other.untimed;
+        self.slow += other.slow;
         self.self_ns += other.self_ns;
         self.busy_ns += other.busy_ns;
         self.idle_ns += other.idle_ns;

@@ -44,6 +44,8 @@ impl Loss {
 /// Owns the shards of all threads that record into it.
 pub(crate) struct Registry {
     number: u64,
+    /// Whether calls are timed one in so many, where their callsite says so.
+    samples: bool,
     source: OnceLock<Source>,
     started_unix_ns: OnceLock<u64>,
     /// Shards that threads have brought and no holder of the lock has seen: a stack that is only ever
@@ -68,17 +70,18 @@ unsafe impl Send for Inner {}
 impl Registry {
     /// The process's registry. It is there before anything is allocated.
     pub(crate) const fn of_process() -> Self {
-        Self::numbered(1, OnceLock::new())
+        Self::numbered(1, true, OnceLock::new())
     }
 
-    /// A registry of its own that tells the time by `source`, or by the process's clock.
-    pub(crate) fn new(source: Option<Source>) -> Self {
+    /// A registry of its own that tells the time by `source`, or by the process's clock, and times every call
+    /// unless it `samples`.
+    pub(crate) fn new(source: Option<Source>, samples: bool) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(2);
         let source = source.map_or_else(OnceLock::new, OnceLock::from);
-        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), source)
+        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), samples, source)
     }
 
-    const fn numbered(number: u64, source: OnceLock<Source>) -> Self {
+    const fn numbered(number: u64, samples: bool, source: OnceLock<Source>) -> Self {
         let inner = Inner {
             shards: Vec::new(),
             retired: Totals::new(),
@@ -86,6 +89,7 @@ impl Registry {
         };
         Self {
             number,
+            samples,
             source,
             started_unix_ns: OnceLock::new(),
             incoming: AtomicPtr::new(ptr::null_mut()),
@@ -118,7 +122,7 @@ impl Registry {
     /// Makes a shard for the calling thread. Takes no lock.
     pub(crate) fn add_shard(&self) -> *const Shard {
         self.started_unix_ns();
-        let shard = Box::into_raw(Shard::new(self.source(), self.number));
+        let shard = Box::into_raw(Shard::new(self.source(), self.number, self.samples));
         let mut head = self.incoming.load(Ordering::Relaxed);
         loop {
             // SAFETY: not published yet, so nobody else has it.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use crate::attributes::{AttributeValue, Value};
-use crate::callsite::{Callsite, Kind, NO_ID, Spec};
+use crate::callsite::{Callsite, Kind, NO_ID, Spec, Timing};
 use crate::config;
 use crate::recorder::local::quiet;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
@@ -86,6 +86,15 @@ pub(crate) fn apply_switch() {
     SWITCHED_ON.store(table.switched_on, Ordering::Relaxed);
     for series in &table.series {
         series.callsite.switch(table.switched_on);
+    }
+}
+
+/// How calls of a series are timed; those that passed the limit on series have no common wish.
+pub(crate) fn timing(callsite: &Callsite, id: u32) -> Timing {
+    if id == OVERFLOW_SERIES {
+        OVERFLOW.timing()
+    } else {
+        callsite.timing()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::stats::Histogram;
 /// ```text
 /// { "version": 1, "start_unix_ns": .., "time_unix_ns": .., "is_delta": false,
 ///   "callsites": [ { "name", "function", "group" or null, "file", "line", "kind", "attributes": {..},
-///       "is_overflow", "in_flight", "self_ns", "busy_ns", "idle_ns", "polls", "max_poll_ns",
+///       "is_overflow", "timed", "slow" or null: { "threshold_ns", "calls" }, "in_flight", "self_ns", "busy_ns", "idle_ns", "polls", "max_poll_ns",
 ///       "outcomes": { "ok": { "calls",
 ///           "wall": { "scale": 5, "count", "sum_ns", "min_ns", "max_ns", "range_is_exact", "zero_count",
 ///                     "buckets": [[index, count], ..] } }, "error": {..}, "panic": {..}, "cancelled": {..} } } ],
@@ -22,6 +22,7 @@ use crate::stats::Histogram;
 ///   "overflow": { reason: calls } }
 /// ```
 ///
+/// Where fewer calls were timed than there were, times and histograms are estimates, and `timed` says on how many.
 /// The same snapshot gives the same text, byte for byte. Outcomes that did not occur are left out.
 #[must_use]
 pub fn json(snapshot: &Snapshot) -> String {
@@ -76,10 +77,18 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
         out.push(':');
         attribute(out, value);
     });
+    let slow = stats.slow_threshold().map_or_else(
+        || "null".to_owned(),
+        |threshold| {
+            let ns = saturating_ns(threshold);
+            format!("{{\"threshold_ns\":{ns},\"calls\":{}}}", stats.slow())
+        },
+    );
     let _ = write!(
         out,
-        "}},\"is_overflow\":{},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
+        "}},\"is_overflow\":{},\"timed\":{},\"slow\":{slow},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
         stats.is_overflow(),
+        stats.timed(),
         stats.in_flight(),
         saturating_ns(stats.self_time()),
         saturating_ns(stats.busy()),

@@ -50,6 +50,10 @@ pub fn text(snapshot: &Snapshot) -> String {
             .then_with(|| a.name().cmp(b.name()))
     });
     out.push_str(&functions(&by_self).to_text());
+    if by_self.iter().any(|stats| stats.sampled()) {
+        out.push_str("\n~ estimated: of these callsites not every call is timed (`sample`); calls are exact\n");
+    }
+    out.push_str(&slow(&by_self).to_text());
     out.push_str(&futures(&by_self).to_text());
     out.push_str(&failures(&by_self).to_text());
     out.push_str(&tree(snapshot).to_text());
@@ -77,14 +81,38 @@ fn functions(by_self: &[&CallsiteStats]) -> Table {
         };
         table.row([
             format!("{share:.1}"),
-            time(stats.self_time()),
-            time(stats.busy()),
+            about(stats, stats.self_time()),
+            about(stats, stats.busy()),
             stats.calls().to_string(),
-            time(wall.mean()),
-            time(wall.quantile(0.5)),
-            time(wall.quantile(0.95)),
-            time(wall.quantile(0.99)),
-            time(wall.max()),
+            about(stats, wall.mean()),
+            about(stats, wall.quantile(0.5)),
+            about(stats, wall.quantile(0.95)),
+            about(stats, wall.quantile(0.99)),
+            about(stats, wall.max()),
+            label(stats),
+        ]);
+    }
+    table
+}
+
+/// A time of a callsite, marked where it is an estimate.
+fn about(stats: &CallsiteStats, duration: Duration) -> String {
+    let mark = if stats.sampled() { "~" } else { "" };
+    format!("{mark}{}", time(duration))
+}
+
+fn slow(by_self: &[&CallsiteStats]) -> Table {
+    let header = ["threshold", "slow", "of calls", "callsite"];
+    let mut table = Table::new("calls at or above their threshold", &header);
+    for stats in by_self {
+        let Some(threshold) = stats.slow_threshold() else {
+            continue;
+        };
+        let mark = if stats.sampled() { "~" } else { "" };
+        table.row([
+            time(threshold),
+            format!("{mark}{}", stats.slow()),
+            stats.calls().to_string(),
             label(stats),
         ]);
     }

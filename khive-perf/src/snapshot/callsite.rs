@@ -114,7 +114,42 @@ impl CallsiteStats {
             .get(outcome.index())
             .copied()
             .unwrap_or(0);
-        self.wall_by(outcome).count() + recursive
+        let surplus = self
+            .totals
+            .surplus
+            .get(outcome.index())
+            .copied()
+            .unwrap_or(0);
+        let outermost = self.wall_by(outcome).count() as i64 - surplus;
+        u64::try_from(outermost).unwrap_or(0) + recursive
+    }
+
+    /// Finished calls that were timed: all of them, unless the callsite has `sample = N`.
+    ///
+    /// Where they are fewer, [`calls`](Self::calls) and outcomes are exact all the same, and all times,
+    /// histograms included, are estimates: each timed call stands for N.
+    #[must_use]
+    pub fn timed(&self) -> u64 {
+        self.calls().saturating_sub(self.totals.untimed)
+    }
+
+    /// Whether some calls were not timed, so that times are estimates.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.totals.untimed > 0
+    }
+
+    /// The time from which on a call is slow: `slow = ".."`.
+    #[must_use]
+    pub fn slow_threshold(&self) -> Option<Duration> {
+        self.identity.slow
+    }
+
+    /// Outermost calls that took [`slow_threshold`](Self::slow_threshold) or longer, however they ended.
+    /// Exact, unless [`sampled`](Self::sampled).
+    #[must_use]
+    pub fn slow(&self) -> u64 {
+        self.totals.slow
     }
 
     /// Calls that ended well.
@@ -208,6 +243,11 @@ impl CallsiteStats {
         for (count, before) in totals.recursive.iter_mut().zip(&before.recursive) {
             *count = count.saturating_sub(*before);
         }
+        for (surplus, before) in totals.surplus.iter_mut().zip(&before.surplus) {
+            *surplus -= before;
+        }
+        totals.untimed = now.untimed.saturating_sub(before.untimed);
+        totals.slow = now.slow.saturating_sub(before.slow);
         totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
         totals.busy_ns = now.busy_ns.saturating_sub(before.busy_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::attributes::AttributeValue;
 use crate::callsite::Kind;
@@ -20,6 +21,7 @@ pub(crate) struct Identity {
     pub(crate) kind: Kind,
     pub(crate) attributes: Arc<[(Cow<'static, str>, AttributeValue)]>,
     pub(crate) is_overflow: bool,
+    pub(crate) slow: Option<Duration>,
     /// All of it as one text, to compare and to sort by.
     pub(crate) key: Box<str>,
 }
@@ -47,7 +49,12 @@ impl Identity {
             kind: spec.kind,
             attributes: Arc::clone(&series.attributes),
             is_overflow: series.is_overflow,
+            slow: slow(series.callsite.timing().slow_ns),
             key: key.into(),
         }
     }
+}
+
+fn slow(ns: u64) -> Option<Duration> {
+    (ns != u64::MAX).then(|| Duration::from_nanos(ns))
 }

@@ -8,6 +8,7 @@ use crate::attributes::Value;
 use crate::callsite::{Callsite, NO_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
+use crate::recorder::cell::Cell;
 use crate::recorder::local::{fast, is_quiet, quiet};
 use crate::recorder::shard::{Frame, Shard};
 use crate::registry::{Loss, current, series};
@@ -32,24 +33,25 @@ pub struct SpanGuard {
     not_send: PhantomData<*const ()>,
 }
 
-/// Enters a region: the clock is read first, so that finding the place to record is not measured.
+/// Enters a region.
 #[inline(always)]
 pub fn enter(callsite: &'static Callsite) -> SpanGuard {
     let id = callsite.id();
     if id == NO_ID {
         return enter_cold(callsite);
     }
-    let start = raw_ticks();
     let shard = fast();
     let Some(cell) = shard.cell(id) else {
         return enter_cold(callsite);
     };
+    let weight = cell.sampler.next();
+    let start = if weight == 0 { 0 } else { raw_ticks() };
     // Each way out builds the guard where it is returned: a copy of it would stall on its own stores.
     SpanGuard {
         unwinding: panicking(),
         failed: false,
         // SAFETY: `fast` is this thread's shard, and the cell is its own.
-        frame: unsafe { shard.open(cell, start) },
+        frame: unsafe { shard.open(cell, start, weight) },
         not_send: PhantomData,
     }
 }
@@ -99,32 +101,43 @@ pub(super) fn is_off(callsite: &'static Callsite) -> bool {
 #[cold]
 #[inline(never)]
 pub(super) fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
+    let Some((shard, cell)) = place_cold(callsite, id) else {
+        return Frame::NOOP;
+    };
+    let weight = cell.sampler.next();
+    let start = if weight == 0 { 0 } else { shard.now() };
+    // SAFETY: `shard` is this thread's, and the cell is its own.
+    unsafe { shard.open(cell, start, weight) }
+}
+
+/// Where a callsite records on this thread, made if need be; `None` where it does not.
+pub(super) fn place_cold(
+    callsite: &'static Callsite,
+    id: Option<u32>,
+) -> Option<(&'static Shard, &'static Cell)> {
     if is_quiet() {
         current::count_loss(Loss::InsideRecorder);
-        return Frame::NOOP;
+        return None;
     }
     let _quiet = quiet();
     let id = id.unwrap_or_else(|| series::register(callsite));
     if is_off(callsite) {
-        Frame::NOOP
-    } else {
-        open_in(id)
+        return None;
     }
+    place(callsite, id)
 }
 
-/// Opens a frame of a series on this thread.
-pub(super) fn open_in(id: u32) -> Frame {
+/// Where a series records on this thread, made if need be.
+pub(super) fn place(
+    callsite: &'static Callsite,
+    id: u32,
+) -> Option<(&'static Shard, &'static Cell)> {
     let _quiet = quiet();
-    let opened = current::shard().and_then(|shard| {
-        let cell = shard.cell_or_new(id)?;
-        // SAFETY: `shard` is this thread's, and the cell is its own.
-        Some(unsafe { shard.open(cell, shard.now()) })
-    });
-    opened.unwrap_or(Frame::NOOP)
+    let shard = current::shard()?;
+    Some((shard, shard.cell_or_new(id, series::timing(callsite, id))?))
 }
 
 /// Finds the shard that a frame was opened in, and the end of the frame by its clock.
-#[cold]
 #[inline(never)]
 pub(super) fn shard_of_frame(frame: &Frame, end: u64) -> Option<(&'static Shard, u64)> {
     if frame.generation == Frame::NOOP.generation {
@@ -144,17 +157,33 @@ impl SpanGuard {
         self.failed = !ok;
     }
 
+    fn how_it_ended(&self) -> Outcome {
+        match (panicking() && !self.unwinding, self.failed) {
+            (true, _) => Outcome::Panic,
+            (false, true) => Outcome::Error,
+            (false, false) => Outcome::Ok,
+        }
+    }
+
+    /// Ends a call that is not timed, or is not recorded at all.
+    #[inline(never)]
+    fn close_untimed(&self) {
+        let Some((shard, _)) = shard_of_frame(&self.frame, 0) else {
+            return;
+        };
+        // SAFETY: the shard is this thread's, and has the frame's generation.
+        unsafe { shard.close_untimed(&self.frame) };
+        // SAFETY: as above.
+        unsafe { shard.count(&self.frame, self.how_it_ended()) };
+    }
+
     #[cold]
     #[inline(never)]
     fn close_cold(&self, end: u64) {
         let Some((shard, end)) = shard_of_frame(&self.frame, end) else {
             return;
         };
-        let outcome = match (panicking() && !self.unwinding, self.failed) {
-            (true, _) => Outcome::Panic,
-            (false, true) => Outcome::Error,
-            (false, false) => Outcome::Ok,
-        };
+        let outcome = self.how_it_ended();
         // SAFETY: the shard is this thread's, and has the frame's generation.
         let (ticks, self_ticks) = unsafe { shard.close(&self.frame, end) };
         // SAFETY: as above.
@@ -165,7 +194,8 @@ impl SpanGuard {
 impl Drop for SpanGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.frame.cell.is_null() {
+        if self.frame.weight() == 0 {
+            self.close_untimed();
             return;
         }
         let end = raw_ticks();

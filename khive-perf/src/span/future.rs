@@ -12,11 +12,12 @@ use crate::callsite::{Callsite, NO_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
+use crate::recorder::finished::{self, Finished};
 use crate::recorder::local::{fast, is_quiet};
 use crate::recorder::shard::{Frame, Shard};
-use crate::registry::{current, series};
+use crate::registry::series;
 use crate::span::Always;
-use crate::span::enabled::{is_off, open_cold, open_in, shard_of_frame};
+use crate::span::enabled::{is_off, place, place_cold, shard_of_frame};
 
 /// A future that is measured: wall time from its first poll to its end, busy and idle time, polls.
 ///
@@ -50,6 +51,8 @@ struct State {
     registry: u64,
     /// Series, or [`NO_ID`] to take the callsite's.
     id: u32,
+    /// How many calls this one stands for; 0 for one that is not timed.
+    weight: u32,
     outermost: bool,
     ended: bool,
 }
@@ -61,6 +64,7 @@ impl<F: Future, P> Measured<F, P> {
             busy: 0,
             registry: 0,
             id,
+            weight: 1,
             outermost: true,
             ended: false,
         };
@@ -165,7 +169,7 @@ impl<F: Future, P> Drop for Measured<F, P> {
 impl State {
     #[inline]
     fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
-        let start = raw_ticks();
+        let start = if self.weight == 0 { 0 } else { raw_ticks() };
         let shard = fast();
         let id = if self.id == NO_ID {
             callsite.id()
@@ -173,12 +177,7 @@ impl State {
             self.id
         };
         let frame = match shard.cell(id) {
-            Some(cell) => {
-                // SAFETY: `fast` is this thread's shard, and the cell is its own.
-                let frame = unsafe { shard.open(cell, start) };
-                self.begin(shard, &frame, cell);
-                frame
-            }
+            Some(cell) => self.open(shard, cell, start),
             None => self.enter_cold(callsite),
         };
         Entered { state: self, frame }
@@ -194,27 +193,38 @@ impl State {
         } else {
             id.or_else(|| callsite.assigned())
         };
-        let frame = match id {
-            Some(id) => open_in(id),
-            None => open_cold(callsite, None),
+        let place = match id {
+            Some(id) => place(callsite, id),
+            None => place_cold(callsite, None),
         };
-        if let Some(shard) = current::shard_of(frame.generation) {
-            // SAFETY: the frame has a cell of the shard that it was opened in.
-            self.begin(shard, &frame, unsafe { &*frame.cell });
-        }
-        frame
+        place.map_or(Frame::NOOP, |(shard, cell)| {
+            self.open(shard, cell, shard.now())
+        })
     }
 
-    /// Notes the first poll; or the first one in this registry, whose clock may be another.
+    /// Opens the frame of a poll. The first one, or the first one in this registry, whose clock may be another,
+    /// begins the call.
     #[inline]
-    fn begin(&mut self, shard: &Shard, frame: &Frame, cell: &Cell) {
-        if self.registry != shard.registry {
+    fn open(&mut self, shard: &Shard, cell: &Cell, start: u64) -> Frame {
+        let begins = self.registry != shard.registry;
+        let mut start = start;
+        if begins {
+            // Where the call was not timed elsewhere, the clock has not been read.
+            if self.weight == 0 {
+                start = shard.now();
+            }
+            self.weight = cell.sampler.next();
+        }
+        // SAFETY: the shard is this thread's, and the cell is its own.
+        let frame = unsafe { shard.open(cell, start, self.weight) };
+        if begins {
             self.registry = shard.registry;
             self.start = frame.start;
             self.busy = 0;
-            self.outermost = frame.outermost;
+            self.outermost = frame.outermost();
             cell.begun.add(1);
         }
+        frame
     }
 }
 
@@ -232,7 +242,11 @@ impl Entered<'_> {
 
     #[inline]
     fn finish(&mut self, outcome: Option<Outcome>) {
-        let end = raw_ticks();
+        let end = if self.frame.weight() == 0 {
+            0
+        } else {
+            raw_ticks()
+        };
         let shard = fast();
         let (shard, end) = if shard.generation == self.frame.generation {
             (shard, end)
@@ -248,27 +262,56 @@ impl Entered<'_> {
     #[inline]
     fn record(&mut self, shard: &Shard, end: u64, outcome: Option<Outcome>) {
         let Self { state, frame, .. } = self;
+        // SAFETY: cells live as long as their shard.
+        let cell = unsafe { &*frame.cell };
+        cell.count_poll();
+        if outcome.is_some() {
+            state.ended = true;
+            cell.ended.add(1);
+        }
+        if frame.weight() == 0 {
+            record_untimed(shard, frame, outcome);
+            return;
+        }
         // SAFETY: the shard is this thread's, and has the frame's generation.
         let (ticks, self_ticks) = unsafe { shard.close(frame, end) };
         let scale = shard.scale();
-        // SAFETY: cells live as long as their shard.
-        let cell = unsafe { &*frame.cell };
         // SAFETY: nodes live as long as their shard.
         let node = unsafe { &*frame.node };
         state.busy = state.busy.saturating_add(ticks);
-        let (busy_ns, self_ns) = (scale.region_ns(ticks), scale.region_ns(self_ticks));
-        cell.record_poll(busy_ns, self_ns, frame.outermost);
-        node.add_time(busy_ns, self_ns, frame.outermost);
+        let weight = u64::from(frame.weight());
+        let busy_ns = scale.region_ns(ticks);
+        let self_ns = finished::self_ns(scale, self_ticks).wrapping_mul(weight as i64);
+        cell.add_self(self_ns);
+        cell.add_poll(busy_ns, weight, frame.outermost());
+        let total_ns = if frame.outermost() { busy_ns } else { 0 };
+        node.add_time(total_ns.wrapping_mul(weight), self_ns);
         if let Some(outcome) = outcome {
-            state.ended = true;
             let wall = end.saturating_sub(state.start);
-            cell.record(scale.region_ns(wall), outcome, state.outermost);
+            cell.record(&Finished {
+                wall_ns: scale.region_ns(wall),
+                self_ns: 0,
+                outcome,
+                outermost: state.outermost,
+                weight,
+            });
             if state.outermost {
-                cell.add_idle(scale.ns(wall.saturating_sub(state.busy)));
+                let idle = scale.ns(wall.saturating_sub(state.busy));
+                cell.add_idle(idle.wrapping_mul(weight));
             }
             node.calls.add(1);
-            cell.ended.add(1);
         }
+    }
+}
+
+/// Ends a poll that is not timed.
+#[inline(never)]
+fn record_untimed(shard: &Shard, frame: &Frame, outcome: Option<Outcome>) {
+    // SAFETY: the shard is this thread's, and has the frame's generation.
+    unsafe { shard.close_untimed(frame) };
+    if let Some(outcome) = outcome {
+        // SAFETY: as above.
+        unsafe { shard.count(frame, outcome) };
     }
 }
 

@@ -54,13 +54,21 @@ impl Histogram {
 
     /// Adds one measurement.
     pub fn record(&mut self, value: Duration) {
+        self.record_many(value, 1);
+    }
+
+    /// Adds the same measurement `count` times.
+    pub fn record_many(&mut self, value: Duration, count: u64) {
+        if count == 0 {
+            return;
+        }
         let ns = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
         self.widen(ns, ns);
-        self.sum_ns = self.sum_ns.saturating_add(ns);
+        self.sum_ns = self.sum_ns.saturating_add(ns.saturating_mul(count));
         if ns == 0 {
-            self.zero_count += 1;
+            self.zero_count = self.zero_count.saturating_add(count);
         } else {
-            self.add_to_slot(layout::slot_of(ns), 1);
+            self.add_to_slot(layout::slot_of(ns), count);
         }
     }
 

@@ -67,6 +67,7 @@ pub async fn capture_async<F: Future>(future: F) -> (F::Output, Captured) {
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
     clock: Option<ManualClock>,
+    samples: bool,
 }
 
 impl Capture {
@@ -80,6 +81,13 @@ impl Capture {
     #[must_use]
     pub fn clock(mut self, clock: &ManualClock) -> Self {
         self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Lets callsites with `sample = N` time one call in N, as they do outside of captures.
+    #[must_use]
+    pub fn sampled(mut self) -> Self {
+        self.samples = true;
         self
     }
 
@@ -112,7 +120,10 @@ impl Capture {
     }
 
     fn registry(self) -> Arc<Registry> {
-        Arc::new(Registry::new(self.clock.map(Source::Manual)))
+        Arc::new(Registry::new(
+            self.clock.map(Source::Manual),
+            self.samples,
+        ))
     }
 }
 
