@@ -5,6 +5,8 @@ use crate::sync::{AtomicU32, Ordering};
 /// Id of a callsite that is not recording: not registered yet, or switched off. No series has it, so
 /// the hot path finds no cell and turns to the cold one.
 pub(crate) const NO_ID: u32 = 16_383;
+/// Beside the id of a callsite that is sampled, so that the hot path, which reads the clock first, is not for it.
+const SAMPLED: u32 = 1 << 31;
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +43,7 @@ pub struct Spec {
 /// gives the number.
 #[derive(Debug)]
 pub struct Callsite {
-    /// Series id while recording, else [`NO_ID`]. Written under the registry's lock; read by every
+    /// Series id while recording, else [`NO_ID`]; [`SAMPLED`] beside. Written under the registry's lock; read by every
     /// call, `Relaxed`, because an id is complete in itself.
     id: AtomicU32,
     /// Series id once registered, also while switched off. Same writers.
@@ -97,9 +99,16 @@ impl Callsite {
         self
     }
 
+    /// The series id of a callsite that records each call and times it.
+    #[inline(always)]
+    pub(crate) fn plain_id(&self) -> Option<u32> {
+        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id < NO_ID)
+    }
+
+    /// The series id, or [`NO_ID`].
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        self.id.load(Ordering::Relaxed)
+        self.id.load(Ordering::Relaxed) & !SAMPLED
     }
 
     pub(crate) fn assigned(&self) -> Option<u32> {
@@ -116,7 +125,8 @@ impl Callsite {
         } else {
             NO_ID
         };
-        self.id.store(id, Ordering::Relaxed);
+        let sampled = if self.timing.every > 1 { SAMPLED } else { 0 };
+        self.id.store(id | sampled, Ordering::Relaxed);
     }
 
     pub(crate) const fn spec(&self) -> &Spec {

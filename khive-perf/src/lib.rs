@@ -74,6 +74,7 @@ mod registry;
 mod span;
 mod sync;
 
+pub mod alloc;
 pub mod report;
 pub mod snapshot;
 pub mod stats;

@@ -3,7 +3,8 @@
 pub use crate::attributes::{ToValue, Value, debug, display};
 pub use crate::callsite::{Callsite, Kind, Spec};
 pub use crate::span::{
-    Measured, Series, SpanGuard, enter, enter_with, measure_future, measure_future_if,
+    AllocGuard, CountAlloc, Measured, Series, SpanGuard, count_alloc, count_alloc_future,
+    count_alloc_future_with, enter, enter_with, measure_future, measure_future_if,
     measure_future_with, measure_future_with_if, series,
 };
 

@@ -108,6 +108,16 @@ pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
             let untimed = series.stats.calls().saturating_sub(series.stats.timed());
             (untimed > 0).then(|| series.point(shape.start_unix_ns, shape, count(untimed)))
         }),
+        of(&ALLOCATED, |series, shape| {
+            let alloc = series.stats.alloc();
+            (alloc.allocations() > 0)
+                .then(|| series.point(shape.start_unix_ns, shape, count(alloc.bytes())))
+        }),
+        of(&ALLOCATIONS, |series, shape| {
+            let allocations = series.stats.alloc().allocations();
+            (allocations > 0)
+                .then(|| series.point(shape.start_unix_ns, shape, count(allocations)))
+        }),
         overflow(snapshot, shape),
     ]
     .into_iter()
@@ -391,6 +401,18 @@ const UNTIMED_CALLS: Description = Description {
     name: "khive.perf.function.untimed_calls",
     unit: "{call}",
     text: "Finished calls that were counted and not timed; times are then estimates.",
+    kind: NumberKind::Counter,
+};
+const ALLOCATED: Description = Description {
+    name: "khive.perf.function.allocated",
+    unit: "By",
+    text: "Bytes that calls have allocated, callees included.",
+    kind: NumberKind::Counter,
+};
+const ALLOCATIONS: Description = Description {
+    name: "khive.perf.function.allocations",
+    unit: "{allocation}",
+    text: "Allocations and reallocations of calls, callees included.",
     kind: NumberKind::Counter,
 };
 const OVERFLOW: Description = Description {

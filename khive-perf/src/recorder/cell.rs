@@ -4,11 +4,11 @@ use std::ptr;
 
 use crate::callsite::Timing;
 use crate::outcome::Outcome;
-use crate::recorder::local::quiet;
 use crate::recorder::finished::Finished;
+use crate::recorder::local::{Allocated, quiet};
 use crate::recorder::sampler::Sampler;
 use crate::recorder::self_time::SelfTime;
-use crate::recorder::totals::SeriesTotals;
+use crate::recorder::totals::{AllocTotals, SeriesTotals};
 use crate::stats::Histogram;
 use crate::stats::layout;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, OwnedU64};
@@ -110,6 +110,52 @@ impl Drop for HistogramCell {
     }
 }
 
+/// What calls of one series have allocated, on one thread.
+pub(crate) struct AllocCell {
+    /// Calls of this series on the owner's stack: 0 means that the next one is the outermost.
+    active: OwnedU64,
+    bytes: OwnedU64,
+    allocations: OwnedU64,
+    max_bytes: OwnedU64,
+}
+
+impl AllocCell {
+    const fn new() -> Self {
+        Self {
+            active: OwnedU64::new(0),
+            bytes: OwnedU64::new(0),
+            allocations: OwnedU64::new(0),
+            max_bytes: OwnedU64::new(0),
+        }
+    }
+
+    /// Begins a call, or a part of one; by the owner.
+    pub(crate) fn begin(&self) {
+        self.active.add(1);
+    }
+
+    /// Adds what a call, or a part of one, allocated; by the owner. What an inner call of the same series
+    /// allocates is part of what the outer one does.
+    pub(crate) fn end(&self, allocated: Allocated) {
+        self.active.sub(1);
+        if self.active.read() == 0 {
+            self.bytes.add(allocated.bytes);
+            self.allocations.add(allocated.allocations);
+        }
+    }
+
+    /// Notes what one whole call allocated; by the owner.
+    pub(crate) fn note_call(&self, bytes: u64) {
+        self.max_bytes.raise(bytes);
+    }
+
+    fn read_into(&self, into: &mut AllocTotals) {
+        into.bytes += self.bytes.read();
+        into.allocations += self.allocations.read();
+        into.max_bytes = into.max_bytes.max(self.max_bytes.read());
+    }
+}
+
 /// What one thread has recorded of one series.
 pub(crate) struct Cell {
     pub(crate) id: u32,
@@ -139,6 +185,7 @@ pub(crate) struct Cell {
     timed: OwnedU64,
     /// Calls that took as long as `slow_ns`.
     slow: OwnedU64,
+    pub(crate) alloc: AllocCell,
     ok: HistogramCell,
     /// Error, panic, cancelled: null until first needed; published with `Release`.
     other: [AtomicPtr<HistogramCell>; 3],
@@ -164,6 +211,7 @@ impl Cell {
             counted: [const { OwnedU64::new(0) }; 4],
             timed: OwnedU64::new(0),
             slow: OwnedU64::new(0),
+            alloc: AllocCell::new(),
             ok: HistogramCell::new(),
             other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
         }
@@ -271,6 +319,7 @@ impl Cell {
             *sum += count.read();
         }
         into.slow += self.slow.read();
+        self.alloc.read_into(&mut into.alloc);
         into.self_ns += self.self_ns.read();
         into.busy_ns += self.busy_ns.read();
         into.idle_ns += self.idle_ns.read();

@@ -18,6 +18,31 @@ struct Local {
     fast: Cell<*const Shard>,
     shard: Cell<*const Shard>,
     quiet: Cell<u32>,
+    allocated: Cell<Allocated>,
+}
+
+/// What a thread has allocated since it started, by its own code and not by the recorder.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Allocated {
+    pub(crate) bytes: u64,
+    pub(crate) allocations: u64,
+}
+
+impl Allocated {
+    /// What came after `earlier`.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.wrapping_sub(earlier.bytes),
+            allocations: self.allocations.wrapping_sub(earlier.allocations),
+        }
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.wrapping_add(other.bytes),
+            allocations: self.allocations.wrapping_add(other.allocations),
+        }
+    }
 }
 
 thread_local! {
@@ -26,6 +51,10 @@ thread_local! {
             fast: Cell::new(&raw const NOWHERE),
             shard: Cell::new(&raw const NOWHERE),
             quiet: Cell::new(0),
+            allocated: Cell::new(Allocated {
+                bytes: 0,
+                allocations: 0,
+            }),
         }
     };
 }
@@ -33,9 +62,11 @@ thread_local! {
 /// The shard that the hot path may use, or one without cells.
 #[inline(always)]
 pub(crate) fn fast() -> &'static Shard {
+    // A reference here would cost a test: null would be an access error.
+    let shard = LOCAL.with(|local| local.fast.get());
     // SAFETY: `NOWHERE`, or a shard that is alive while it is set. The caller uses it before the thread
     // can leave the scope or end.
-    LOCAL.with(|local| unsafe { &*local.fast.get() })
+    unsafe { &*shard }
 }
 
 /// Sets the shard of the hot path.
@@ -55,6 +86,25 @@ pub(crate) unsafe fn set_fast(shard: *const Shard) {
 /// Whether the recorder is at work on this thread, so that nothing may be recorded.
 pub(crate) fn is_quiet() -> bool {
     LOCAL.with(|local| local.quiet.get() > 0)
+}
+
+/// What this thread has allocated so far.
+pub(crate) fn allocated() -> Allocated {
+    LOCAL.with(|local| local.allocated.get())
+}
+
+/// Counts an allocation of this thread, unless it is the recorder's.
+#[inline]
+pub(crate) fn count_allocation(bytes: u64) {
+    LOCAL.with(|local| {
+        if local.quiet.get() == 0 {
+            let one = Allocated {
+                bytes,
+                allocations: 1,
+            };
+            local.allocated.set(local.allocated.get().and(one));
+        }
+    });
 }
 
 /// While it lives, this thread's calls are not recorded.

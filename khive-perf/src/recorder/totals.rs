@@ -7,6 +7,31 @@ use crate::recorder::finished::Finished;
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
 
+/// What calls of one series have allocated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AllocTotals {
+    pub(crate) bytes: u64,
+    pub(crate) allocations: u64,
+    pub(crate) max_bytes: u64,
+}
+
+impl AllocTotals {
+    /// What came after an earlier state. The largest call cannot be subtracted, and stays.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            allocations: self.allocations.saturating_sub(earlier.allocations),
+            max_bytes: self.max_bytes,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.allocations += other.allocations;
+        self.max_bytes = self.max_bytes.max(other.max_bytes);
+    }
+}
+
 /// What was recorded of one series.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeriesTotals {
@@ -19,6 +44,7 @@ pub(crate) struct SeriesTotals {
     /// Calls that were counted and not timed.
     pub(crate) untimed: u64,
     pub(crate) slow: u64,
+    pub(crate) alloc: AllocTotals,
     pub(crate) self_ns: u64,
     pub(crate) busy_ns: u64,
     pub(crate) idle_ns: u64,
@@ -46,7 +72,11 @@ impl SeriesTotals {
     pub(crate) fn add(&mut self, call: &Finished, is_sampled: bool, slow_ns: u64) {
         let at = call.outcome.index();
         if let (true, Some(surplus)) = (is_sampled, self.surplus.get_mut(at)) {
-            *surplus += if call.outermost { call.weight as i64 - 1 } else { -1 };
+            *surplus += if call.outermost {
+                call.weight as i64 - 1
+            } else {
+                -1
+            };
         }
         if call.outermost {
             if let Some(wall) = self.wall.get_mut(at) {
@@ -72,6 +102,7 @@ impl SeriesTotals {
         }
         self.untimed += other.untimed;
         self.slow += other.slow;
+        self.alloc.merge(&other.alloc);
         self.self_ns += other.self_ns;
         self.busy_ns += other.busy_ns;
         self.idle_ns += other.idle_ns;

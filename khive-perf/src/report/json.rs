@@ -14,7 +14,8 @@ use crate::stats::Histogram;
 /// ```text
 /// { "version": 1, "start_unix_ns": .., "time_unix_ns": .., "is_delta": false,
 ///   "callsites": [ { "name", "function", "group" or null, "file", "line", "kind", "attributes": {..},
-///       "is_overflow", "timed", "slow" or null: { "threshold_ns", "calls" }, "in_flight", "self_ns", "busy_ns", "idle_ns", "polls", "max_poll_ns",
+///       "is_overflow", "timed", "slow" or null: { "threshold_ns", "calls" },
+///       "alloc": { "bytes", "allocations", "max_bytes" }, "in_flight", "self_ns", "busy_ns", "idle_ns", "polls", "max_poll_ns",
 ///       "outcomes": { "ok": { "calls",
 ///           "wall": { "scale": 5, "count", "sum_ns", "min_ns", "max_ns", "range_is_exact", "zero_count",
 ///                     "buckets": [[index, count], ..] } }, "error": {..}, "panic": {..}, "cancelled": {..} } } ],
@@ -84,9 +85,16 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
             format!("{{\"threshold_ns\":{ns},\"calls\":{}}}", stats.slow())
         },
     );
+    let alloc = stats.alloc();
+    let alloc = format!(
+        "{{\"bytes\":{},\"allocations\":{},\"max_bytes\":{}}}",
+        alloc.bytes(),
+        alloc.allocations(),
+        alloc.max_bytes()
+    );
     let _ = write!(
         out,
-        "}},\"is_overflow\":{},\"timed\":{},\"slow\":{slow},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
+        "}},\"is_overflow\":{},\"timed\":{},\"slow\":{slow},\"alloc\":{alloc},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
         stats.is_overflow(),
         stats.timed(),
         stats.in_flight(),

@@ -54,6 +54,7 @@ pub fn text(snapshot: &Snapshot) -> String {
         out.push_str("\n~ estimated: of these callsites not every call is timed (`sample`); calls are exact\n");
     }
     out.push_str(&slow(&by_self).to_text());
+    out.push_str(&allocations(&by_self).to_text());
     out.push_str(&futures(&by_self).to_text());
     out.push_str(&failures(&by_self).to_text());
     out.push_str(&tree(snapshot).to_text());
@@ -117,6 +118,52 @@ fn slow(by_self: &[&CallsiteStats]) -> Table {
         ]);
     }
     table
+}
+
+fn allocations(by_self: &[&CallsiteStats]) -> Table {
+    let header = [
+        "allocated",
+        "per call",
+        "largest",
+        "blocks/call",
+        "callsite",
+    ];
+    let mut table = Table::new("what calls allocate, callees included", &header);
+    let mut by_bytes: Vec<_> = by_self
+        .iter()
+        .filter(|stats| stats.alloc().allocations() > 0)
+        .collect();
+    by_bytes.sort_by_key(|stats| std::cmp::Reverse(stats.alloc().bytes()));
+    for stats in by_bytes {
+        let alloc = stats.alloc();
+        let calls = (stats.calls() + stats.in_flight()).max(1);
+        table.row([
+            bytes(alloc.bytes()),
+            bytes(alloc.bytes() / calls),
+            bytes(alloc.max_bytes()),
+            format!("{:.1}", alloc.allocations() as f64 / calls as f64),
+            label(stats),
+        ]);
+    }
+    table
+}
+
+/// A number of bytes with the unit that fits.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1_024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while value >= 1_023.95
+        && let Some(larger) = units.next()
+    {
+        value /= 1_024.0;
+        unit = Some(larger);
+    }
+    format!("{value:.1} {}", unit.unwrap_or(&""))
 }
 
 fn futures(by_self: &[&CallsiteStats]) -> Table {
@@ -317,6 +364,20 @@ mod tests {
         assert_eq!(shown(9_999), "10.0 us");
         assert_eq!(shown(12_345_678), "12.3 ms");
         assert_eq!(shown(123_456_789_000), "123 s");
+    }
+
+    #[test]
+    fn bytes_have_the_unit_that_fits() {
+        let shown = [0, 1_023, 1_024, 1_048_575, 1_048_576, u64::MAX].map(bytes);
+        let expected = [
+            "0 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.0 MiB",
+            "1.0 MiB",
+            "16384.0 PiB",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::recorder::totals::Totals;
 use crate::registry::{Loss, Registry, series};
 use crate::sync::Arc;
 
-pub use self::callsite::CallsiteStats;
+pub use self::callsite::{AllocStats, CallsiteStats};
 pub(crate) use self::identity::Identity;
 pub use self::tree::{CallPath, CallTree};
 

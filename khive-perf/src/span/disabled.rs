@@ -110,3 +110,33 @@ where
 pub(crate) fn measure_named<F: Future>(future: F, _: &'static str) -> Measured<F> {
     Measured::new(future)
 }
+
+/// Counts nothing.
+#[must_use = "it counts until it is dropped; bind it: `let _alloc = ..`"]
+#[derive(Debug)]
+pub struct AllocGuard(());
+
+/// Does nothing.
+#[inline(always)]
+pub fn count_alloc(_: &SpanGuard) -> AllocGuard {
+    AllocGuard(())
+}
+
+/// Just the future.
+pub type CountAlloc<F> = F;
+
+/// Gives the future as it is.
+#[inline(always)]
+pub fn count_alloc_future<F: Future>(_: &'static Callsite, future: F) -> CountAlloc<F> {
+    future
+}
+
+/// Gives the future as it is.
+#[inline(always)]
+pub fn count_alloc_future_with<F: Future>(
+    _: &'static Callsite,
+    future: F,
+    _: Series,
+) -> CountAlloc<F> {
+    future
+}

@@ -36,17 +36,34 @@ pub struct SpanGuard {
 /// Enters a region.
 #[inline(always)]
 pub fn enter(callsite: &'static Callsite) -> SpanGuard {
-    let id = callsite.id();
-    if id == NO_ID {
-        return enter_cold(callsite);
-    }
+    let Some(id) = callsite.plain_id() else {
+        return enter_sampled(callsite);
+    };
+    // First, so that the processor finds the place to record while the clock answers.
+    let start = raw_ticks();
     let shard = fast();
     let Some(cell) = shard.cell(id) else {
         return enter_cold(callsite);
     };
+    // Each way out builds the guard where it is returned: a copy of it would stall on its own stores.
+    SpanGuard {
+        unwinding: panicking(),
+        failed: false,
+        // SAFETY: `fast` is this thread's shard, and the cell is its own.
+        frame: unsafe { shard.open(cell, start, 1) },
+        not_send: PhantomData,
+    }
+}
+
+/// Enters a region of a callsite that is sampled, is switched off, or was never called.
+#[inline(never)]
+fn enter_sampled(callsite: &'static Callsite) -> SpanGuard {
+    let shard = fast();
+    let Some(cell) = shard.cell(callsite.id()) else {
+        return enter_cold(callsite);
+    };
     let weight = cell.sampler.next();
     let start = if weight == 0 { 0 } else { raw_ticks() };
-    // Each way out builds the guard where it is returned: a copy of it would stall on its own stores.
     SpanGuard {
         unwinding: panicking(),
         failed: false,
@@ -155,6 +172,11 @@ impl SpanGuard {
     #[inline]
     pub fn outcome(&mut self, ok: bool) {
         self.failed = !ok;
+    }
+
+    /// The shard's generation, and the cell in it; null if the call is not recorded.
+    pub(super) const fn place(&self) -> (u64, *const Cell) {
+        (self.frame.generation, self.frame.cell)
     }
 
     fn how_it_ended(&self) -> Outcome {

@@ -124,6 +124,12 @@ pub(crate) fn measure_named<F: Future>(future: F, name: &'static str) -> Measure
 #[derive(Clone, Copy, Debug)]
 pub struct Series(u32);
 
+impl Series {
+    pub(super) const fn id(self) -> u32 {
+        self.0
+    }
+}
+
 /// Finds the series that these fields name.
 pub fn series(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> Series {
     Series(if is_quiet() || is_off(callsite) {

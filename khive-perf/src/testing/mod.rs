@@ -120,10 +120,7 @@ impl Capture {
     }
 
     fn registry(self) -> Arc<Registry> {
-        Arc::new(Registry::new(
-            self.clock.map(Source::Manual),
-            self.samples,
-        ))
+        Arc::new(Registry::new(self.clock.map(Source::Manual), self.samples))
     }
 }
 

@@ -3,7 +3,7 @@
 //! # The life of a call
 //!
 //! ```text
-//! enter   clock ──> cell of the series ──> node of the path ──> frame (on the caller's stack)
+//! enter   cell of the series ──> is it timed? ──> clock ──> node of the path ──> frame (on the caller's stack)
 //! exit    clock ──> fold the call that waited ──> let this one wait
 //! ```
 //!
@@ -11,14 +11,9 @@
 //! on the clock reading just issued, so the processor does both at once, and recording hides behind the
 //! clock.
 //!
-//! # Reading
-//!
-//! Counters only grow, each on its own. The waiting record is guarded by a sequence word: odd while the
-//! owner folds one and puts the next in its place. A reader copies the waiting record between two equal
-//! even readings, adds it to what the cell holds, and if the word has moved meanwhile waits for the fold
-//! to be over and reads the cell again, without it. So a call is neither missed nor counted twice, and
-//! the owner never waits. Should the owner be suspended in the middle of a fold, the reader gives up
-//! after a bounded wait, and may miss that one call until the next reading.
+//! How others read what the owner writes is in `reading`.
+
+mod reading;
 
 use std::ptr;
 
@@ -29,15 +24,12 @@ use crate::recorder::cell::Cell;
 use crate::recorder::finished::{Finished, OUTERMOST, PLAIN, WEIGHT_SHIFT};
 use crate::recorder::local::quiet;
 use crate::recorder::node::{Node, NodeTable, OVERFLOW_ID, ROOT_ID};
-use crate::recorder::totals::{SeriesTotals, Totals};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, OwnedU64, OwnerCell, fence};
 
 const PAGE_LEN: usize = 256;
 const PAGES: usize = 64;
 /// Generation of the shard that stands where there is none.
 pub(crate) const NO_GENERATION: u64 = 0;
-/// How often a reader looks again before it gives up on the waiting record.
-const READ_ATTEMPTS: usize = 10_000;
 
 struct Page {
     cells: [AtomicPtr<Cell>; PAGE_LEN],
@@ -195,8 +187,6 @@ impl Shard {
     pub(crate) const fn scale(&self) -> Scale {
         self.scale
     }
-
-    // === writing, by the owner ===
 
     /// The owner's cell of a series, if it has been called before.
     #[inline(always)]
@@ -479,134 +469,6 @@ impl Shard {
         }
         at
     }
-
-    // === reading, by any thread that keeps the shard alive ===
-
-    /// Adds all that was recorded to `totals`.
-    pub(crate) fn read_into(&self, totals: &mut Totals, nodes_max: usize) {
-        let waiting = self.copy_waiting();
-        let apart = waiting
-            .as_ref()
-            .map_or((ptr::null(), ptr::null()), |w| (w.cell, w.node));
-        let mut cell = self.newest_cell.load(Ordering::Acquire).cast_const();
-        // SAFETY: cells, linked before they are published, live as long as their shard.
-        while let Some(found) = unsafe { cell.as_ref() } {
-            if !ptr::eq(cell, apart.0) {
-                found.read_into(totals.series.entry(found.id).or_default());
-            }
-            cell = found.next;
-        }
-        let indices = self.read_tree(totals, nodes_max, apart.1);
-        if let Some(waiting) = waiting {
-            self.read_apart(&waiting, totals, &indices);
-        }
-    }
-
-    /// Adds every node but `apart` to the tree; returns the tree's index of each, by ordinal.
-    fn read_tree(&self, totals: &mut Totals, nodes_max: usize, apart: *const Node) -> Vec<usize> {
-        let mut nodes = Vec::new();
-        let mut node = self.newest_node.load(Ordering::Acquire).cast_const();
-        // SAFETY: nodes, linked before they are published, live as long as their shard.
-        while let Some(found) = unsafe { node.as_ref() } {
-            nodes.push(found);
-            node = found.next;
-        }
-        let mut indices = Vec::with_capacity(nodes.len());
-        for node in nodes.into_iter().rev() {
-            // SAFETY: as above; only the root has no parent.
-            let parent = unsafe { node.parent.as_ref() };
-            let at = parent.map_or(0, |parent| {
-                let parent = indices.get(parent.ordinal as usize).copied().unwrap_or(0);
-                totals.tree.child(parent, node.id, nodes_max)
-            });
-            indices.push(at);
-            if !ptr::eq(node, apart) {
-                totals.tree.add(
-                    at,
-                    node.calls.read(),
-                    node.total_ns.read(),
-                    node.self_ns.read(),
-                );
-            }
-        }
-        indices
-    }
-
-    /// Reads the cell and the node of the waiting record so that it counts once.
-    fn read_apart(&self, waiting: &Copied, totals: &mut Totals, indices: &[usize]) {
-        // SAFETY: cells live as long as their shard.
-        let cell = unsafe { &*waiting.cell };
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*waiting.node };
-        let read = || {
-            let mut series = SeriesTotals::default();
-            cell.read_into(&mut series);
-            (series, node.calls.read(), node.total_ns.read())
-        };
-        let (mut series, mut calls, mut total_ns) = read();
-        let self_ns;
-        fence(Ordering::Acquire);
-        if self.sequence.load(Ordering::Relaxed) == waiting.sequence {
-            let Copied {
-                ticks,
-                self_ticks,
-                how,
-                ..
-            } = *waiting;
-            let call = Finished::new(self.scale, ticks, self_ticks, how);
-            series.add(&call, cell.is_sampled(), cell.slow_ns);
-            calls += 1;
-            total_ns += call.total_ns_of_all();
-            self_ns = node.self_ns.read_with(call.self_ns_of_all());
-            series.self_ns = cell.self_ns.read_with(call.self_ns_of_all());
-        } else {
-            self.wait_for_fold(waiting.sequence);
-            (series, calls, total_ns) = read();
-            self_ns = node.self_ns.read();
-        }
-        totals.series.entry(cell.id).or_default().merge(&series);
-        let at = indices.get(node.ordinal as usize).copied().unwrap_or(0);
-        totals.tree.add(at, calls, total_ns, self_ns);
-    }
-
-    fn wait_for_fold(&self, sequence: u64) {
-        for _ in 0..READ_ATTEMPTS {
-            if self.sequence.load(Ordering::Acquire).wrapping_sub(sequence) >= 2 {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    fn copy_waiting(&self) -> Option<Copied> {
-        for _ in 0..READ_ATTEMPTS {
-            let sequence = self.sequence.load(Ordering::Acquire);
-            let copied = Copied {
-                sequence,
-                cell: self.waiting.cell.load(Ordering::Relaxed),
-                node: self.waiting.node.load(Ordering::Relaxed),
-                ticks: self.waiting.ticks.read(),
-                self_ticks: self.waiting.self_ticks.read(),
-                how: self.waiting.how.read(),
-            };
-            fence(Ordering::Acquire);
-            if sequence & 1 == 0 && self.sequence.load(Ordering::Relaxed) == sequence {
-                return Some(copied).filter(|copied| !copied.cell.is_null());
-            }
-            std::hint::spin_loop();
-        }
-        None
-    }
-}
-
-/// A reader's copy of the waiting record.
-struct Copied {
-    sequence: u64,
-    cell: *const Cell,
-    node: *const Node,
-    ticks: u64,
-    self_ticks: u64,
-    how: u64,
 }
 
 impl Drop for Shard {
