@@ -3,8 +3,19 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Error, Expr, Ident, LitStr, Path, Result, Token, parenthesized, token};
+use syn::{Error, Expr, Ident, LitStr, Path, Result, Token};
+
+use crate::fields::{self, Field};
+use crate::settings::{self, Settings};
+
+/// The features of `khive-perf` that decide what can be asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Features {
+    /// Whether anything is measured.
+    pub(crate) enabled: bool,
+    /// Whether `span` has spans to open.
+    pub(crate) tracing: bool,
+}
 
 /// What one use of the attribute asks for.
 #[derive(Clone, Default)]
@@ -17,28 +28,10 @@ pub(crate) struct Options {
     pub(crate) ok_if: Option<(Span, Expr)>,
     /// Where `fields` was written, and the fields.
     pub(crate) fields: Option<(Span, Vec<Field>)>,
+    pub(crate) settings: Settings,
     pub(crate) krate: Option<Path>,
     /// Where `skip` was written.
     pub(crate) skip: Option<Span>,
-}
-
-/// One value recorded with a call.
-#[derive(Clone)]
-pub(crate) struct Field {
-    pub(crate) key: LitStr,
-    pub(crate) value: Expr,
-    pub(crate) capture: Capture,
-}
-
-/// How the value of a field is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Capture {
-    /// As the number, boolean or text it is.
-    Value,
-    /// By its `Display`.
-    Display,
-    /// By its `Debug`.
-    Debug,
 }
 
 /// One row of the table: the name of an argument and how the rest of it is read.
@@ -66,7 +59,31 @@ const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "fields",
-        read: |at, input, options| fields(input).map(|all| options.fields = Some((at, all))),
+        read: |at, input, options| {
+            fields::fields(input).map(|all| options.fields = Some((at, all)))
+        },
+    },
+    Argument {
+        name: "sample",
+        read: |at, input, options| {
+            settings::sample(at, input).map(|every| options.settings.sample = Some(every))
+        },
+    },
+    Argument {
+        name: "slow",
+        read: |at, input, options| {
+            settings::slow(at, input).map(|ns| options.settings.slow_ns = Some(ns))
+        },
+    },
+    Argument {
+        name: "alloc",
+        read: |at, input, options| flag(at, input).map(|_| options.settings.alloc = true),
+    },
+    Argument {
+        name: "span",
+        read: |at, input, options| {
+            settings::span(at, input).map(|level| options.settings.span = Some(level))
+        },
     },
     Argument {
         name: "crate",
@@ -79,13 +96,13 @@ const ARGUMENTS: &[Argument] = &[
 ];
 
 /// Reads all arguments; those that are wrong are left out of the options and told in the errors.
-pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
+pub(crate) fn parse(tokens: TokenStream, features: Features) -> (Options, Vec<Error>) {
     let mut options = Options::default();
     let mut errors = Vec::new();
     let outcome = (|input: ParseStream<'_>| {
         let mut seen = Vec::new();
         while !input.is_empty() {
-            if let Err(error) = argument(input, &mut seen, &mut options) {
+            if let Err(error) = argument(input, features, &mut seen, &mut options) {
                 errors.push(error);
                 skip_to_comma(input)?;
             }
@@ -103,6 +120,7 @@ pub(crate) fn parse(tokens: TokenStream) -> (Options, Vec<Error>) {
 
 fn argument(
     input: ParseStream<'_>,
+    features: Features,
     seen: &mut Vec<&'static str>,
     options: &mut Options,
 ) -> Result<()> {
@@ -129,6 +147,10 @@ fn argument(
     }
     seen.push(argument.name);
     (argument.read)(ident.span(), input, options)?;
+    if !features.tracing && options.settings.span.take().is_some() {
+        let remedy = "`span` needs the feature `tracing` of khive-perf: `khive-perf = { version = \"..\", features = [\"tracing\"] }`";
+        return Err(Error::new(ident.span(), remedy));
+    }
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(());
     }
@@ -156,7 +178,8 @@ fn contradictions(options: &Options, errors: &mut Vec<Error>) {
             && options.group.is_none()
             && options.err.is_none()
             && options.ok_if.is_none()
-            && options.fields.is_none();
+            && options.fields.is_none()
+            && options.settings == Settings::default();
         if !alone {
             errors.push(Error::new(
                 at,
@@ -175,36 +198,42 @@ fn supported() -> String {
 }
 
 fn unknown(written: &str) -> String {
-    let near = ARGUMENTS
-        .iter()
-        .map(|argument| (distance(written, argument.name), argument.name))
-        .filter(|&(distance, name)| distance <= name.len().div_ceil(3))
-        .min();
-    let hint = near
-        .map(|(_, name)| format!(" (did you mean `{name}`?)"))
-        .unwrap_or_default();
+    let hint = near(written, ARGUMENTS.iter().map(|argument| argument.name));
     format!("unknown argument `{written}`{hint}; {}", supported())
 }
 
-/// The number of insertions, removals and replacements between two words (Levenshtein).
+/// Asks whether the one of these words was meant that is closest to the written one, if any is close.
+pub(crate) fn near(written: &str, words: impl IntoIterator<Item = &'static str>) -> String {
+    let near = words
+        .into_iter()
+        .map(|word| (distance(written, word), word))
+        .filter(|&(distance, word)| distance <= (word.len() / 3).max(1) && distance < word.len())
+        .min();
+    near.map(|(_, word)| format!(" (did you mean `{word}`?)"))
+        .unwrap_or_default()
+}
+
+/// The number of insertions, removals, replacements and swaps of neighbours between two words.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let above = *cell;
-            left = (diagonal + usize::from(x != y))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = above;
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let width = b.len() + 1;
+    // `cells[i * width + j]` is the distance between the first `i` and the first `j` characters.
+    let mut cells: Vec<usize> = Vec::with_capacity((a.len() + 1) * width);
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let at = |up: usize, left: usize| cells[(i - up) * width + j - left];
+            cells.push(match (i, j) {
+                (0, _) | (_, 0) => i + j,
+                _ => {
+                    let replaced = at(1, 1) + usize::from(a[i - 1] != b[j - 1]);
+                    let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    let swapped = if swapped { at(2, 2) + 1 } else { replaced };
+                    replaced.min(swapped).min(at(1, 0) + 1).min(at(0, 1) + 1)
+                }
+            });
         }
     }
-    row.last().copied().unwrap_or_default()
+    cells.last().copied().unwrap_or_default()
 }
 
 fn flag(at: Span, input: ParseStream<'_>) -> Result<Span> {
@@ -252,108 +281,13 @@ fn path(at: Span, input: ParseStream<'_>) -> Result<Path> {
     input.call(Path::parse_mod_style).map_err(error)
 }
 
-fn equals(at: Span, input: ParseStream<'_>) -> Result<()> {
+/// Reads the `=` of the argument whose name stands at `at`.
+pub(crate) fn equals(at: Span, input: ParseStream<'_>) -> Result<()> {
     if input.peek(Token![=]) {
         return input.parse::<Token![=]>().map(drop);
     }
     let at = if input.is_empty() { at } else { input.span() };
     Err(Error::new(at, "expected `=` and a value after the name"))
-}
-
-fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
-    if !input.peek(token::Paren) {
-        return Err(input.error("expected `fields(a, b = expr, c = %expr, d = ?expr)`"));
-    }
-    let content;
-    let parens = parenthesized!(content in input);
-    let fields = Punctuated::<Field, Token![,]>::parse_terminated_with(&content, field);
-    if fields.is_err() {
-        // What is left behind a mistake would be reported as a second one.
-        content.parse::<TokenStream>()?;
-    }
-    let fields: Vec<Field> = fields?.into_iter().collect();
-    if fields.is_empty() {
-        return Err(Error::new(
-            parens.span.join(),
-            "names no field; leave the argument out to record none",
-        ));
-    }
-    let mut keys = Vec::new();
-    for field in &fields {
-        if keys.contains(&field.key.value()) {
-            return Err(Error::new(
-                field.key.span(),
-                format!("duplicate field `{}`", field.key.value()),
-            ));
-        }
-        keys.push(field.key.value());
-    }
-    Ok(fields)
-}
-
-fn field(input: ParseStream<'_>) -> Result<Field> {
-    if let capture @ (Capture::Display | Capture::Debug) = capture(input)? {
-        let ident = input.call(Ident::parse_any)?;
-        let key = LitStr::new(&ident.unraw().to_string(), ident.span());
-        return Ok(Field {
-            key,
-            value: value_of(&ident),
-            capture,
-        });
-    }
-    if input.peek(LitStr) {
-        let key: LitStr = input.parse()?;
-        if key.value().trim().is_empty() {
-            return Err(Error::new(key.span(), "a field needs a name"));
-        }
-        equals(key.span(), input)?;
-        let capture = capture(input)?;
-        return Ok(Field {
-            key,
-            value: input.parse()?,
-            capture,
-        });
-    }
-    let parts =
-        Punctuated::<Ident, Token![.]>::parse_separated_nonempty_with(input, Ident::parse_any)?;
-    let words: Vec<_> = parts.iter().map(|part| part.unraw().to_string()).collect();
-    let span = parts.first().map_or_else(Span::call_site, Ident::span);
-    let key = LitStr::new(&words.join("."), span);
-    if input.peek(Token![=]) {
-        equals(key.span(), input)?;
-        let capture = capture(input)?;
-        return Ok(Field {
-            key,
-            value: input.parse()?,
-            capture,
-        });
-    }
-    let value = syn::parse2(quote::quote!(#parts))?;
-    Ok(Field {
-        key,
-        value,
-        capture: Capture::Value,
-    })
-}
-
-fn capture(input: ParseStream<'_>) -> Result<Capture> {
-    if input.parse::<Option<Token![%]>>()?.is_some() {
-        return Ok(Capture::Display);
-    }
-    let debug = input.parse::<Option<Token![?]>>()?.is_some();
-    Ok(if debug {
-        Capture::Debug
-    } else {
-        Capture::Value
-    })
-}
-
-fn value_of(ident: &Ident) -> Expr {
-    Expr::Path(syn::ExprPath {
-        attrs: Vec::new(),
-        qself: None,
-        path: ident.clone().into(),
-    })
 }
 
 impl Options {
@@ -368,6 +302,7 @@ impl Options {
                 .ok_if
                 .or_else(|| around.ok_if.clone().filter(|_| !decides)),
             fields: self.fields.or_else(|| around.fields.clone()),
+            settings: self.settings.or(around.settings),
             krate: self.krate.or_else(|| around.krate.clone()),
             skip: self.skip,
         }

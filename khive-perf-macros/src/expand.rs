@@ -1,15 +1,16 @@
 //! Turns a checked item into tokens; nothing is parsed here.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{FnArg, Ident, Pat, Signature, Type};
 
-use crate::args::{Capture, Field};
+use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
+use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
 
 /// The item with its functions measured.
@@ -246,6 +247,7 @@ fn callsite(measured: &Measured) -> TokenStream {
         Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
     };
     // With the span of the user's token, `line!` gives the line of the name and not that of the attribute.
+    let settings = settings(measured.settings);
     let line = quote_spanned!(measured.function.sig.ident.span()=> ::core::line!());
     quote_spanned! {Span::mixed_site()=>
         static __KHIVE_PERF_CALLSITE: #callsite = #callsite::new(#spec {
@@ -258,8 +260,19 @@ fn callsite(measured: &Measured) -> TokenStream {
             file: ::core::file!(),
             line: #line,
             kind: #kind::#variant,
-        });
+        })#settings;
     }
+}
+
+/// What is recorded beside counts and times, as methods of the callsite; nothing where nothing was said.
+fn settings(settings: Settings) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let sample = settings.sample.map(Literal::u32_unsuffixed);
+    let sample = sample.map(|every| quote_spanned!(mixed=> .sample(#every)));
+    let slow = settings.slow_ns.map(Literal::u64_unsuffixed);
+    let slow = slow.map(|ns| quote_spanned!(mixed=> .slow_ns(#ns)));
+    let alloc = settings.alloc.then(|| quote_spanned!(mixed=> .alloc()));
+    quote!(#sample #slow #alloc)
 }
 
 fn optional(text: Option<&syn::LitStr>) -> TokenStream {

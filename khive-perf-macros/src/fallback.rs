@@ -2,15 +2,16 @@
 
 use proc_macro2::TokenStream;
 
+use crate::args::Features;
 use crate::input::Item;
 use crate::model::Checked;
 use crate::{args, expand, model};
 
-/// Runs all phases. With `enabled` off everything is checked all the same, and the item stays as it was.
-pub(crate) fn measure(args: TokenStream, item: TokenStream, enabled: bool) -> TokenStream {
-    let (options, mut errors) = args::parse(args);
+/// Runs all phases. Without the feature `enabled` everything is checked all the same, and the item stays as it was.
+pub(crate) fn measure(args: TokenStream, item: TokenStream, features: Features) -> TokenStream {
+    let (options, mut errors) = args::parse(args, features);
     let checked = match syn::parse2::<Item>(item.clone()) {
-        Ok(parsed) => model::check(&options, parsed, &mut errors),
+        Ok(parsed) => model::check(&options, parsed, features, &mut errors),
         Err(error) => {
             errors.push(error);
             Checked::Verbatim(item.clone())
@@ -22,7 +23,7 @@ pub(crate) fn measure(args: TokenStream, item: TokenStream, enabled: bool) -> To
         _ => item.clone(),
     };
     match combine(errors) {
-        None if enabled => expand::item(&checked),
+        None if features.enabled => expand::item(&checked),
         None => untouched(),
         Some(error) => {
             let mut tokens = error.into_compile_error();

@@ -4,11 +4,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod duration;
 mod expand;
 mod fallback;
+mod fields;
 mod input;
 mod model;
 mod paths;
+mod settings;
 mod shape;
 
 use proc_macro::TokenStream;
@@ -16,5 +19,9 @@ use proc_macro::TokenStream;
 #[doc = include_str!("measure.md")]
 #[proc_macro_attribute]
 pub fn measure(args: TokenStream, item: TokenStream) -> TokenStream {
-    fallback::measure(args.into(), item.into(), cfg!(feature = "enabled")).into()
+    let features = args::Features {
+        enabled: cfg!(feature = "enabled"),
+        tracing: cfg!(feature = "tracing"),
+    };
+    fallback::measure(args.into(), item.into(), features).into()
 }

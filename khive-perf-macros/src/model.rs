@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, Error, Expr, LitStr, Meta, ReturnType, Type};
 
-use crate::args::{self, Field, Options};
+use crate::args::{self, Features, Options};
+use crate::fields::Field;
 use crate::input::{Block, Body, Function, Item, Member};
 use crate::paths::Paths;
+use crate::settings::Settings;
 use crate::shape::{self, Shape};
 
 /// An item whose functions are checked.
@@ -30,6 +32,7 @@ pub(crate) struct Measured {
     pub(crate) group: Option<LitStr>,
     pub(crate) success: Option<Success>,
     pub(crate) fields: Vec<Field>,
+    pub(crate) settings: Settings,
     pub(crate) paths: Paths,
     pub(crate) shape: Shape,
 }
@@ -43,7 +46,12 @@ pub(crate) enum Success {
 }
 
 /// Checks the annotated item against the options of its attribute.
-pub(crate) fn check(options: &Options, item: Item, errors: &mut Vec<Error>) -> Checked {
+pub(crate) fn check(
+    options: &Options,
+    item: Item,
+    features: Features,
+    errors: &mut Vec<Error>,
+) -> Checked {
     let attrs = match &item {
         Item::Function(function) => &function.attrs,
         Item::Block(block) => &block.attrs,
@@ -54,6 +62,7 @@ pub(crate) fn check(options: &Options, item: Item, errors: &mut Vec<Error>) -> C
     }
     let mut checker = Checker {
         errors,
+        features,
         types: HashMap::new(),
         in_block: false,
         plain_surroundings: true,
@@ -77,6 +86,7 @@ fn is_measure(attr: &Attribute) -> bool {
 
 struct Checker<'a> {
     errors: &'a mut Vec<Error>,
+    features: Features,
     /// What the associated types of the block stand for.
     types: HashMap<String, Type>,
     in_block: bool,
@@ -107,6 +117,7 @@ impl Checker<'_> {
             plain_surroundings: self.plain_surroundings
                 && block.attrs.iter().all(shape::leaves_async_alone),
             errors: &mut *self.errors,
+            features: self.features,
         };
         let members = members
             .into_iter()
@@ -153,7 +164,7 @@ impl Checker<'_> {
                     TokenStream::new()
                 }
             };
-            let (options, errors) = args::parse(tokens);
+            let (options, errors) = args::parse(tokens, self.features);
             own = options;
             self.errors.extend(errors);
             false
@@ -190,6 +201,7 @@ impl Checker<'_> {
                 .iter()
                 .flat_map(|(_, fields)| fields.clone())
                 .collect(),
+            settings: options.settings,
             paths: Paths::new(options.krate.clone()),
             shape,
             function: *function,

@@ -16,18 +16,32 @@ use quote::ToTokens;
 
 #[path = "../src/args.rs"]
 mod args;
+#[path = "../src/duration.rs"]
+mod duration;
 #[path = "../src/expand.rs"]
 mod expand;
 #[path = "../src/fallback.rs"]
 mod fallback;
+#[path = "../src/fields.rs"]
+mod fields;
 #[path = "../src/input.rs"]
 mod input;
 #[path = "../src/model.rs"]
 mod model;
 #[path = "../src/paths.rs"]
 mod paths;
+#[path = "../src/settings.rs"]
+mod settings;
 #[path = "../src/shape.rs"]
 mod shape;
+
+/// The features of a build with `tracing`.
+fn features(enabled: bool) -> args::Features {
+    args::Features {
+        enabled,
+        tracing: true,
+    }
+}
 
 /// Takes the first attribute off an item and runs it, as the compiler would.
 fn expand_item(mut item: syn::Item, enabled: bool) -> TokenStream {
@@ -48,7 +62,7 @@ fn expand_item(mut item: syn::Item, enabled: bool) -> TokenStream {
         syn::Meta::List(list) => list.tokens,
         _ => TokenStream::new(),
     };
-    fallback::measure(args, item.into_token_stream(), enabled)
+    fallback::measure(args, item.into_token_stream(), features(enabled))
 }
 
 fn expand_file(source: &str, enabled: bool) -> String {
@@ -110,10 +124,15 @@ fn a_block_has_its_functions_measured_and_the_rest_untouched() {
     check("block");
 }
 
+#[test]
+fn only_what_was_said_about_recording_reaches_the_callsite() {
+    check("settings");
+}
+
 /// With the feature off, all that goes is our attributes.
 #[test]
 fn disabled_items_come_out_as_they_went_in() {
-    for case in ["sync", "async", "outcome", "future", "block"] {
+    for case in ["sync", "async", "outcome", "future", "block", "settings"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expand/{case}.rs"));
         let source = fs::read_to_string(path).expect("the case exists");
         let bare: String = source
@@ -132,7 +151,7 @@ fn a_body_that_does_not_parse_is_measured_all_the_same() {
     let item: TokenStream = "fn typing(x: u8) { let y = x. ; y + }"
         .parse()
         .expect("these are tokens");
-    let expanded = fallback::measure(TokenStream::new(), item, true).to_string();
+    let expanded = fallback::measure(TokenStream::new(), item, features(true)).to_string();
     assert!(
         expanded.contains("enter (& __KHIVE_PERF_CALLSITE)"),
         "{expanded}"
@@ -144,15 +163,16 @@ fn a_body_that_does_not_parse_is_measured_all_the_same() {
 #[test]
 fn an_error_stands_beside_the_untouched_item() {
     for enabled in [false, true] {
-        let args: TokenStream = "nme = \"x\", err, err, sample = 64"
+        let args: TokenStream = "nme = \"x\", err, err, sample = 0, slow = \"1h\""
             .parse()
             .expect("these are tokens");
         let item: TokenStream = "fn f() -> u8 { 1 }".parse().expect("these are tokens");
-        let expanded = fallback::measure(args, item, enabled).to_string();
-        assert_eq!(expanded.matches("compile_error").count(), 3, "{expanded}");
+        let expanded = fallback::measure(args, item, features(enabled)).to_string();
+        assert_eq!(expanded.matches("compile_error").count(), 4, "{expanded}");
         assert!(expanded.contains("did you mean `name`?"), "{expanded}");
         assert!(expanded.contains("duplicate argument `err`"), "{expanded}");
-        assert!(expanded.contains("unknown argument `sample`"), "{expanded}");
+        assert!(expanded.contains("would time no call"), "{expanded}");
+        assert!(expanded.contains("unknown unit `h`"), "{expanded}");
         assert!(expanded.ends_with("fn f () -> u8 { 1 }"), "{expanded}");
     }
 }
@@ -171,6 +191,14 @@ const ARGUMENTS: &[&str] = &[
     "fields",
     "crate",
     "skip",
+    "sample",
+    "slow",
+    "alloc",
+    "span",
+    "\"1.5ms\"",
+    "64",
+    "-",
+    "0.1",
     "=",
     ",",
     "\"text\"",
@@ -251,7 +279,7 @@ proptest! {
             return Ok(());
         };
         for enabled in [false, true] {
-            let expanded = fallback::measure(args.clone(), item.clone(), enabled).to_string();
+            let expanded = fallback::measure(args.clone(), item.clone(), features(enabled)).to_string();
             let refused = expanded.contains("compile_error");
             let nested = item.to_string().contains("measure");
             if (refused || !enabled) && !nested {

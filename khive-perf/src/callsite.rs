@@ -50,6 +50,7 @@ pub struct Callsite {
     assigned: AtomicU32,
     spec: Spec,
     timing: Timing,
+    counts_alloc: bool,
 }
 
 /// How the calls of a callsite are timed.
@@ -78,6 +79,7 @@ impl Callsite {
                 every: 1,
                 slow_ns: u64::MAX,
             },
+            counts_alloc: false,
         }
     }
 
@@ -97,6 +99,19 @@ impl Callsite {
     pub const fn slow_ns(mut self, ns: u64) -> Self {
         self.timing.slow_ns = ns;
         self
+    }
+
+    /// Counts what its calls allocate.
+    #[must_use]
+    pub const fn alloc(mut self) -> Self {
+        self.counts_alloc = true;
+        self
+    }
+
+    /// Whether what its calls allocate is counted.
+    #[must_use]
+    pub const fn counts_alloc(&self) -> bool {
+        self.counts_alloc
     }
 
     /// The series id of a callsite that records each call and times it.

@@ -60,6 +60,14 @@ async fn one_expression_async() -> u32 { yield_now().await; 1 }
 #[measure]
 fn nothing() {}
 
+#[measure(sample = 100_000, slow = "20min", alloc)]
+fn with_settings() {}
+
+#[measure(sample = 100_000, slow = "20min", alloc, fields(x))]
+async fn with_settings_async(x: u8) -> u8 {
+    x
+}
+
 #[measure]
 fn unit() -> Result<(), fmt::Error> {
     const LIMIT: usize = 3;
@@ -201,6 +209,8 @@ fn functions_that_trip_no_lint_still_work() {
         );
         assert_eq!(block_on(one_expression_async()), 1);
         nothing();
+        with_settings();
+        assert_eq!(block_on(with_settings_async(5)), 5);
         assert_eq!((unit(), unit_with_err(3)), (Ok(()), Err(fmt::Error)));
         assert_eq!(block_on(unit_async(1, &[1, 2])), Err(fmt::Error));
         block_on(early(true));

@@ -7,6 +7,9 @@ fn both() -> Result<(), ()> {
 #[khive_perf::measure(skip, name = "x")]
 fn skipped() {}
 
+#[khive_perf::measure(sample = 2, slow = "1s", alloc, skip)]
+fn skipped_with_settings() {}
+
 #[khive_perf::measure(group = "a")]
 #[khive_perf::measure(name = "b")]
 fn measured_twice() {}
@@ -14,5 +17,6 @@ fn measured_twice() {}
 fn main() {
     let _ = both();
     skipped();
+    skipped_with_settings();
     measured_twice();
 }

@@ -1,13 +1,13 @@
 //! Unknown arguments are all reported, each where it stands, and the function is still there.
-#[khive_perf::measure(nmae = "x", oki_f = Result::is_ok, gruop = "g", feilds(x), level = "info")]
+#[khive_perf::measure(nmae = "x", oki_f = Result::is_ok, gruop = "g", feilds(x), level = "info", rate = 1)]
 fn misspelt(x: u8) -> u8 {
     x
 }
 
-#[khive_perf::measure(sample = 64, slow = "1s", alloc, span)]
-fn from_the_future() {}
+#[khive_perf::measure(sampel = 64, slwo = "1s", aloc, spam)]
+fn misspelt_settings() {}
 
 fn main() {
     misspelt(1);
-    from_the_future();
+    misspelt_settings();
 }

@@ -1,0 +1,80 @@
+//! What is recorded beside counts and times.
+fn busy() {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::None,
+            group: ::core::option::Option::None,
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Function,
+        })
+        .sample(64)
+        .slow_ns(1500000000)
+        .alloc();
+    let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+}
+fn slow() -> impl ::core::future::Future<Output = ()> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+            name: ::core::option::Option::None,
+            group: ::core::option::Option::None,
+            path: {
+                fn here() {}
+                || ::khive_perf::__private::path_of(&here)
+            },
+            file: ::core::file!(),
+            line: ::core::line!(),
+            kind: ::khive_perf::__private::Kind::Future,
+        })
+        .slow_ns(250000);
+    ::khive_perf::__private::measure_future(
+        &__KHIVE_PERF_CALLSITE,
+        async move {
+            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                (),
+            > {
+                return __khive_perf_returned;
+            }
+            {
+                let _ = ();
+            }
+        },
+    )
+}
+impl Store {
+    fn inherits(&self) {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+                name: ::core::option::Option::None,
+                group: ::core::option::Option::None,
+                path: {
+                    fn here() {}
+                    || ::khive_perf::__private::path_of(&here)
+                },
+                file: ::core::file!(),
+                line: ::core::line!(),
+                kind: ::khive_perf::__private::Kind::Function,
+            })
+            .sample(8)
+            .alloc();
+        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    }
+    fn says_otherwise(&self) {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+                name: ::core::option::Option::None,
+                group: ::core::option::Option::None,
+                path: {
+                    fn here() {}
+                    || ::khive_perf::__private::path_of(&here)
+                },
+                file: ::core::file!(),
+                line: ::core::line!(),
+                kind: ::khive_perf::__private::Kind::Function,
+            })
+            .sample(1)
+            .slow_ns(120000000000)
+            .alloc();
+        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    }
+}
