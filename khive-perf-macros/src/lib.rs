@@ -8,6 +8,7 @@ mod expand;
 mod fallback;
 mod input;
 mod model;
+mod params;
 mod paths;
 mod shape;
 

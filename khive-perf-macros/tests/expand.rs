@@ -24,6 +24,8 @@ mod fallback;
 mod input;
 #[path = "../src/model.rs"]
 mod model;
+#[path = "../src/params.rs"]
+mod params;
 #[path = "../src/paths.rs"]
 mod paths;
 #[path = "../src/shape.rs"]

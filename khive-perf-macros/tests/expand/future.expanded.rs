@@ -52,11 +52,18 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
             ::core::option::Option::unwrap_or_else(
                 ::core::option::Option::None,
                 move || -> BoxFuture<'static, Result<u8, Error>> {
-                    let _ = (&value,);
-                    if value == 0 {
-                        return failed();
+                    #[allow(
+                        clippy::redundant_locals,
+                        clippy::shadow_same,
+                        clippy::used_underscore_binding
+                    )]
+                    let value = value;
+                    {
+                        if value == 0 {
+                            return failed();
+                        }
+                        Box::pin(async move { Ok(value) })
                     }
-                    Box::pin(async move { Ok(value) })
                 },
             ),
             ::khive_perf::__private::is_ok,
