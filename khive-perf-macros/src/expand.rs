@@ -3,13 +3,13 @@
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
-use syn::{FnArg, Ident, Pat, Signature, Type};
+use syn::{Signature, Type};
 
 use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
+use crate::params;
 use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
 
@@ -109,18 +109,24 @@ fn call(measured: &Measured) -> TokenStream {
         );
     };
     let output = erase_impl_trait(measured.output());
-    let body = block(measured, &mention_params(measured));
+    let mut sig = sig.clone();
     let returned = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
         // No closure: it would stand between the body and the caller it asks for.
+        let body = block(measured);
         quote_spanned!(Span::mixed_site()=> let __khive_perf_returned: #output = #body;)
     } else {
-        let returned = once(&quote_spanned!(Span::mixed_site()=> -> #output), &body);
+        let annotation = quote_spanned!(Span::mixed_site()=> -> #output);
+        let returned = once(
+            &annotation,
+            measured,
+            &params::rebind(&mut sig, &measured.outside()),
+        );
         quote_spanned!(Span::mixed_site()=> let __khive_perf_returned = #returned;)
     };
     let verdict = verdict(measured, success);
     function(
         measured,
-        sig,
+        &sig,
         &quote_spanned! {Span::mixed_site()=>
             let mut __khive_perf_guard = #enter;
             #alloc
@@ -133,7 +139,11 @@ fn call(measured: &Measured) -> TokenStream {
 
 /// Runs a body that may be left early. `unwrap_or_else` makes the closure an `FnOnce`, so that it
 /// may return what it borrows from its arguments.
-fn once(output: &TokenStream, body: &TokenStream) -> TokenStream {
+fn once(output: &TokenStream, measured: &Measured, keep: &TokenStream) -> TokenStream {
+    let mut body = block(measured);
+    if !keep.is_empty() || output.is_empty() {
+        body = quote_spanned!(Span::mixed_site()=> { #keep #body });
+    }
     quote_spanned! {Span::mixed_site()=>
         ::core::option::Option::unwrap_or_else(::core::option::Option::None, move || #output #body)
     }
@@ -141,14 +151,15 @@ fn once(output: &TokenStream, body: &TokenStream) -> TokenStream {
 
 /// An `async fn`: its statements become the future that is measured.
 fn async_fn(measured: &Measured) -> TokenStream {
-    let future = async_block(measured, &mention_params(measured));
+    let mut sig = measured.function.sig.clone();
+    let future = async_block(measured, &params::rebind(&mut sig, &measured.outside()));
     let measure = measure_future(measured, &future);
     let awaited = if measured.never_returns() {
         quote_spanned!(Span::mixed_site()=> match #measure.await {})
     } else {
         quote_spanned!(Span::mixed_site()=> #measure.await)
     };
-    function(measured, &measured.function.sig, &awaited)
+    function(measured, &sig, &awaited)
 }
 
 /// An `async fn` as `fn -> impl Future`. The tokens of ours are of the edition of this crate, and so
@@ -160,17 +171,19 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     sig.output = syn::parse_quote_spanned! {Span::mixed_site()=>
         -> impl ::core::future::Future<Output = #output>
     };
-    let keep = rebind_params(&mut sig, &measured.fields);
+    let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
     function(measured, &sig, &measure_future(measured, &future))
 }
 
 fn async_block(measured: &Measured, keep: &TokenStream) -> TokenStream {
     let edge = return_edge(measured);
-    let body = block(measured, keep);
+    let body = block(measured);
+    // The outer braces are of the edition of this crate: there the temporaries of a tail go before the arguments.
     quote_spanned! {Span::mixed_site()=>
         async move {
             #edge
+            #keep
             #body
         }
     }
@@ -198,7 +211,9 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
             quote_spanned!(Span::mixed_site()=> -> #output)
         }
     };
-    let future = once(&annotation, &block(measured, &mention_params(measured)));
+    let mut sig = sig.clone();
+    let keep = params::rebind(&mut sig, &measured.outside());
+    let future = once(&annotation, measured, &keep);
     let measure = measure_future(measured, &future);
     // Not by way of `::std`, which a crate may do without.
     let boxed = measured.paths.private("Box");
@@ -207,7 +222,7 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
         Holder::Box => quote_spanned!(Span::mixed_site()=> #boxed::new(#measure)),
         Holder::PinBox => quote_spanned!(Span::mixed_site()=> #boxed::pin(#measure)),
     };
-    function(measured, sig, &held)
+    function(measured, &sig, &held)
 }
 
 /// The future, measured; its fields are read before it is made, because the arguments move into it.
@@ -370,15 +385,15 @@ fn verdict(measured: &Measured, success: &Success) -> TokenStream {
     }
 }
 
-/// The user's block as the body of a closure or future that owns the arguments.
-fn block(measured: &Measured, keep: &TokenStream) -> TokenStream {
+/// The user's block.
+fn block(measured: &Measured) -> TokenStream {
     let Body {
         group,
         items,
         statements,
         ..
     } = &measured.body;
-    in_braces_of(group, quote!(#items #keep #statements)).to_token_stream()
+    in_braces_of(group, quote!(#items #statements)).to_token_stream()
 }
 
 /// Tells type inference what an async block returns, so that returned values are coerced as in the plain function.
@@ -414,76 +429,4 @@ fn erase_impl_trait(mut output: Type) -> Type {
     }
     Erase.visit_type_mut(&mut output);
     output
-}
-
-/// Moves the arguments into the closure or future, in the order in which the plain function would drop them.
-fn mention_params(measured: &Measured) -> TokenStream {
-    #[derive(Default)]
-    struct Bindings(Vec<Ident>);
-    impl<'ast> Visit<'ast> for Bindings {
-        fn visit_pat(&mut self, pat: &'ast Pat) {
-            if let Pat::Ident(binding) = pat {
-                self.0.push(binding.ident.clone());
-            }
-            syn::visit::visit_pat(self, pat);
-        }
-    }
-    let mut bindings = Bindings::default();
-    for input in &measured.function.sig.inputs {
-        match input {
-            FnArg::Receiver(receiver) => bindings.0.push(receiver.self_token.into()),
-            FnArg::Typed(typed) if typed.attrs.is_empty() => bindings.visit_pat(&typed.pat),
-            FnArg::Typed(_) => {}
-        }
-    }
-    let body = &measured.body.statements;
-    // An argument without use is left alone, so that the compiler still warns about it.
-    let mentions: Vec<_> = bindings
-        .0
-        .iter()
-        .rev()
-        .filter(|name| shape::counts_as_used(body, name))
-        .collect();
-    let underscores = mentions
-        .iter()
-        .any(|name| name.to_string().starts_with('_'));
-    let allow = underscores
-        .then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::used_underscore_binding)]));
-    quote_spanned!(Span::mixed_site()=> #allow let _ = (#(&#mentions,)*);)
-}
-
-/// Binds the arguments anew inside the future, which is what the compiler does with those of an `async fn`:
-/// so they are dropped when those would be, and unused ones are still warned about.
-fn rebind_params(sig: &mut Signature, fields: &[Field]) -> TokenStream {
-    let mut keep = TokenStream::new();
-    for input in &mut sig.inputs {
-        keep.extend(match input {
-            FnArg::Receiver(receiver) => {
-                let this = receiver.self_token;
-                quote_spanned!(Span::mixed_site()=> let _ = (&#this,);)
-            }
-            FnArg::Typed(typed) => {
-                let Pat::Ident(pat) = &mut *typed.pat else { continue };
-                let inside = pat.clone();
-                pat.mutability = None;
-                // A field is a use of the argument, but not of what is bound here.
-                let name = pat.ident.to_string();
-                let recorded = fields
-                    .iter()
-                    .any(|field| shape::mentions(&field.value.to_token_stream(), &name));
-                let unused = recorded
-                    .then(|| quote_spanned!(Span::mixed_site()=> #[allow(unused_variables)]));
-                quote_spanned! {Span::mixed_site()=>
-                    #unused
-                    #[allow(clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
-                    let #inside = #pat;
-                }
-            }
-        });
-    }
-    if keep.is_empty() {
-        quote_spanned!(Span::mixed_site()=> let _ = ();)
-    } else {
-        keep
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 use syn::{Attribute, Error, Expr, LitStr, Meta, ReturnType, Type};
 
 use crate::args::{self, Features, Options};
@@ -276,6 +277,16 @@ fn cannot_be_measured(function: &Function) -> bool {
 }
 
 impl Measured {
+    /// What is evaluated in the function and not in its body: the fields, and the test of what it returns.
+    pub(crate) fn outside(&self) -> TokenStream {
+        let values = self.fields.iter().map(|field| &field.value);
+        let mut tokens = quote::quote!(#(#values)*);
+        if let Some(Success::Predicate(predicate)) = &self.success {
+            predicate.to_tokens(&mut tokens);
+        }
+        tokens
+    }
+
     /// The type behind `->`, or `()`.
     pub(crate) fn output(&self) -> Type {
         match &self.function.sig.output {

@@ -5,11 +5,12 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::visit::Visit;
 use syn::{
-    Attribute, Expr, FnArg, GenericArgument, Ident, Pat, PathArguments, PathSegment, Signature,
-    Stmt, Type, TypeParamBound,
+    Attribute, Expr, FnArg, GenericArgument, PathArguments, PathSegment, Signature, Stmt, Type,
+    TypeParamBound,
 };
 
 use crate::input::{Body, Function};
+use crate::params;
 
 /// When the function does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,13 +163,11 @@ fn can_be_flat(function: &Function) -> bool {
             !contains_impl_trait(output) && !matches!(**output, Type::Never(_))
         }
     };
+    let understood = |attrs: &[Attribute]| attrs.iter().all(params::is_movable);
     names_its_output
         && inputs.iter().all(|input| match input {
             FnArg::Receiver(receiver) => receiver.attrs.is_empty(),
-            FnArg::Typed(typed) => {
-                let name = matches!(&*typed.pat, Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none());
-                name && typed.attrs.is_empty()
-            }
+            FnArg::Typed(typed) => understood(&typed.attrs),
         })
 }
 
@@ -182,22 +181,6 @@ fn contains_impl_trait(ty: &Type) -> bool {
     let mut find = Find(false);
     find.visit_type(ty);
     find.0
-}
-
-/// Whether the compiler would not warn that an argument is unused.
-pub(crate) fn counts_as_used(body: &TokenStream, argument: &Ident) -> bool {
-    let name = argument.to_string();
-    name == "self" || name.starts_with('_') || mentions(body, &name)
-}
-
-/// Whether a name occurs in the tokens, also as `{name}` in a format string.
-pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
-    tokens.clone().into_iter().any(|tree| match tree {
-        TokenTree::Ident(ident) => ident == name,
-        TokenTree::Group(group) => mentions(&group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
-        TokenTree::Punct(_) => false,
-    })
 }
 
 /// The statements of a body, parted before the expression that they end in.

@@ -1,5 +1,7 @@
 //! Fields make series, within bounds.
 
+use std::future::Future as _;
+
 use khive_perf::testing::capture;
 use khive_perf::{AttributeValue, measure};
 
@@ -91,4 +93,25 @@ async fn fields_of_a_future_are_those_of_its_arguments() {
         })
         .collect();
     assert_eq!(rows, [(String::new(), 0, 1), ("acme".to_owned(), 1, 0)]);
+}
+
+#[measure(fields(left, width))]
+async fn destructured((left, _right): (u32, u32), width: u64) -> u32 {
+    left
+}
+
+#[test]
+fn arguments_that_are_only_recorded_or_taken_apart_can_be_fields_of_a_future() {
+    let (_, captured) = capture(|| {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(destructured((3, 4), 5))
+            .poll(&mut context)
+            .is_ready()
+    });
+    let attributes = captured.callsite("destructured").unwrap().attributes();
+    let shown: Vec<String> = attributes
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(shown, ["left=3", "width=5"]);
 }

@@ -25,7 +25,7 @@ fn positive(x: i32) -> Result<u32, Refused> {
 }
 
 #[measure(err)]
-fn first<'a>(list: &'a mut Vec<u8>, fallback: &mut u8) -> Result<&'a mut u8, Refused> {
+fn first<'a>(list: &'a mut [u8], fallback: &mut u8) -> Result<&'a mut u8, Refused> {
     *fallback += 1;
     list.first_mut().ok_or(Refused)
 }

@@ -143,7 +143,7 @@ async fn borrowed<'text>(text: &'text str, other: &str) -> Option<&'text str> {
 }
 
 #[measure(ok_if = Option::is_some)]
-fn returned_reference<'list>(list: &'list mut Vec<u8>, _unused: &str) -> Option<&'list mut u8> {
+fn returned_reference<'list>(list: &'list mut [u8], _unused: &str) -> Option<&'list mut u8> {
     list.first_mut()
 }
 
@@ -219,7 +219,7 @@ fn functions_that_trip_no_lint_still_work() {
         assert_eq!(block_on(mutable("a".into())), "a!");
         assert_eq!(mutable_argument(String::new(), (64, 1)), "A");
         assert_eq!(block_on(borrowed("ab", "a")), Some("b"));
-        assert_eq!(returned_reference(&mut vec![1], ""), Some(&mut 1));
+        assert_eq!(returned_reference(&mut [1], ""), Some(&mut 1));
         assert_eq!(block_on(returned_future(4)), 4);
         assert_eq!(
             (block_on(returned_box(true)), block_on(returned_box(false))),

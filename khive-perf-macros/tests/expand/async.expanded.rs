@@ -22,26 +22,20 @@ fn fetch(
             > {
                 return __khive_perf_returned;
             }
+            #[allow(
+                clippy::redundant_locals,
+                clippy::shadow_same,
+                clippy::used_underscore_binding
+            )]
+            let url = url;
             {
-                #[allow(
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
-                let client = client;
-                #[allow(
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
-                let url = url;
                 let response = client.get(url).await?;
                 Ok(Box::new(response))
             }
         },
     )
 }
-async fn pair((left, right): (Left, Right)) -> impl Sum {
+async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
         name: ::core::option::Option::None,
         group: ::core::option::Option::None,
@@ -56,10 +50,19 @@ async fn pair((left, right): (Left, Right)) -> impl Sum {
     ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
-                {
-                    let _ = (&right, &left);
-                    left.join(right).await
-                }
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let __khive_perf_argument_0 = __khive_perf_argument_0;
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let (left, right) = __khive_perf_argument_0;
+                { left.join(right).await }
             },
         )
         .await
@@ -84,8 +87,13 @@ async fn serve(listener: Listener) -> ! {
                 > {
                     return __khive_perf_returned;
                 }
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let listener = listener;
                 {
-                    let _ = (&listener,);
                     loop {
                         listener.accept().await;
                     }
@@ -124,8 +132,21 @@ async fn order(id: u64, customer: String) {
                 > {
                     return __khive_perf_returned;
                 }
+                #[allow(unused_variables)]
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let id = id;
+                #[allow(unused_variables)]
+                #[allow(
+                    clippy::redundant_locals,
+                    clippy::shadow_same,
+                    clippy::used_underscore_binding
+                )]
+                let customer = customer;
                 {
-                    let _ = (&customer, &id);
                     submit(id, customer).await;
                 }
             },

@@ -46,17 +46,24 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
         line: ::core::line!(),
         kind: ::khive_perf::__private::Kind::Future,
     });
-    ::std::boxed::Box::pin(
+    ::khive_perf::__private::Box::pin(
         ::khive_perf::__private::measure_future_if(
             &__KHIVE_PERF_CALLSITE,
             ::core::option::Option::unwrap_or_else(
                 ::core::option::Option::None,
                 move || -> BoxFuture<'static, Result<u8, Error>> {
-                    let _ = (&value,);
-                    if value == 0 {
-                        return failed();
+                    #[allow(
+                        clippy::redundant_locals,
+                        clippy::shadow_same,
+                        clippy::used_underscore_binding
+                    )]
+                    let value = value;
+                    {
+                        if value == 0 {
+                            return failed();
+                        }
+                        Box::pin(async move { Ok(value) })
                     }
-                    Box::pin(async move { Ok(value) })
                 },
             ),
             ::khive_perf::__private::is_ok,

@@ -15,9 +15,16 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
         ::core::option::Option::None,
         move || -> Result<&'a mut u8, Error> {
-            let _ = (&owner, &list);
-            owner.check()?;
-            list.first_mut().ok_or(Error)
+            #[allow(
+                clippy::redundant_locals,
+                clippy::shadow_same,
+                clippy::used_underscore_binding
+            )]
+            let owner = owner;
+            {
+                owner.check()?;
+                list.first_mut().ok_or(Error)
+            }
         },
     );
     __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
@@ -43,15 +50,13 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
             > {
                 return __khive_perf_returned;
             }
-            {
-                #[allow(
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
-                let question = question;
-                question.answer().await
-            }
+            #[allow(
+                clippy::redundant_locals,
+                clippy::shadow_same,
+                clippy::used_underscore_binding
+            )]
+            let question = question;
+            { question.answer().await }
         },
         |answer| answer.status < 500,
     )
@@ -71,7 +76,6 @@ fn located() -> Result<&'static Location<'static>, Error> {
     });
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned: Result<&'static Location<'static>, Error> = {
-        let _ = ();
         Ok(Location::caller())
     };
     __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));

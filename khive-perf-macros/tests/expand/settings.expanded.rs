@@ -37,9 +37,7 @@ fn slow() -> impl ::core::future::Future<Output = ()> {
             > {
                 return __khive_perf_returned;
             }
-            {
-                let _ = ();
-            }
+            {}
         },
     )
 }

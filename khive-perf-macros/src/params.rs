@@ -1,0 +1,111 @@
+//! The parameters of a function whose body moves into a closure or future: bound anew inside, as the compiler
+//! does with those of an `async fn`, so that they are dropped when the plain function would drop them.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Attribute, FnArg, Ident, Pat, PatType, ReceiverKind, Signature, Type};
+
+/// Whether an attribute of a parameter means the same on a `let` statement.
+pub(crate) fn is_movable(attr: &Attribute) -> bool {
+    ["allow", "cfg", "deny", "expect", "warn"]
+        .iter()
+        .any(|known| attr.path().is_ident(known))
+}
+
+/// Takes the patterns off the signature; the statements to put into the closure or future, outside of the
+/// user's block, which bind them there.
+///
+/// An argument behind a reference is captured as any other variable: there is nothing to drop.
+///
+/// `outside` is what is evaluated outside of it, so that what it names stays bound there, too.
+pub(crate) fn rebind(sig: &mut Signature, outside: &TokenStream) -> TokenStream {
+    let mut keep = TokenStream::new();
+    for (position, input) in sig.inputs.iter_mut().enumerate() {
+        match input {
+            FnArg::Receiver(receiver) if matches!(receiver.kind, ReceiverKind::Reference(..)) => {}
+            FnArg::Receiver(receiver) => {
+                let this = receiver.self_token;
+                keep.extend(quote_spanned!(Span::mixed_site()=> let _ = (&#this,);));
+            }
+            FnArg::Typed(typed) => keep.extend(rebind_typed(typed, position, outside)),
+        }
+    }
+    keep
+}
+
+fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> TokenStream {
+    if matches!(*typed.ty, Type::Reference(_) | Type::Ptr(_)) || !typed.attrs.iter().all(is_movable)
+    {
+        return TokenStream::new();
+    }
+    let is_named = names(outside, &typed.pat);
+    if is_named && !matches!(*typed.pat, Pat::Ident(_)) {
+        return TokenStream::new();
+    }
+    // What uses the argument outside does not use what is bound inside.
+    let unused = is_named.then(|| quote_spanned!(Span::mixed_site()=> #[allow(unused_variables)]));
+    let (stay, attrs): (Vec<_>, Vec<_>) = std::mem::take(&mut typed.attrs)
+        .into_iter()
+        .partition(|attr| attr.path().is_ident("cfg"));
+    typed.attrs = stay.clone();
+    let quiet = quote_spanned! {Span::mixed_site()=>
+        #(#stay)*
+        #(#attrs)*
+        #unused
+        #[allow(clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
+    };
+    if let Pat::Ident(pat) = &mut *typed.pat
+        && pat.by_ref.is_none()
+        && pat.subpat.is_none()
+    {
+        let inside = pat.clone();
+        pat.mutability = None;
+        return quote_spanned!(Span::mixed_site()=> #quiet let #inside = #pat;);
+    }
+    let at = Span::mixed_site().located_at(typed.pat.span());
+    let name = Ident::new(&format!("__khive_perf_argument_{position}"), at);
+    let whole = Pat::Ident(syn::PatIdent {
+        attrs: Vec::new(),
+        by_ref: None,
+        mutability: None,
+        ident: name.clone(),
+        subpat: None,
+    });
+    let inside = std::mem::replace(&mut *typed.pat, whole);
+    // First all of the argument, so that what the pattern leaves is dropped behind what it binds.
+    let bind = match inside {
+        Pat::Wild(_) => TokenStream::new(),
+        inside => quote_spanned!(Span::mixed_site()=> #quiet let #inside = #name;),
+    };
+    quote_spanned!(Span::mixed_site()=> #quiet let #name = #name; #bind)
+}
+
+/// Whether tokens name something that the pattern binds.
+fn names(tokens: &TokenStream, pat: &Pat) -> bool {
+    #[derive(Default)]
+    struct Bindings(Vec<String>);
+    impl<'ast> Visit<'ast> for Bindings {
+        fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+            self.0.push(pat.ident.to_string());
+            syn::visit::visit_pat_ident(self, pat);
+        }
+    }
+    if tokens.is_empty() {
+        return false;
+    }
+    let mut bindings = Bindings::default();
+    bindings.visit_pat(pat);
+    bindings.0.iter().any(|name| mentions(tokens, name))
+}
+
+/// Whether a name occurs in the tokens, also as `{name}` in a format string.
+fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+        TokenTree::Punct(_) => false,
+    })
+}
