@@ -13,6 +13,7 @@ mod model;
 mod paths;
 mod settings;
 mod shape;
+mod traced;
 
 use proc_macro::TokenStream;
 
