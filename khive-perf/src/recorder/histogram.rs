@@ -1,5 +1,6 @@
 //! HistogramCell: a histogram that one thread writes, in ticks, and any thread reads, in nanoseconds.
 
+use std::hint::assert_unchecked;
 use std::ptr;
 
 use crate::clock::Scale;
@@ -42,8 +43,34 @@ impl HistogramCell {
         }
     }
 
-    /// Adds a measurement that stands for `weight` calls; by the owner.
+    /// Adds a measurement, if there is room for it already; by the owner. Says whether it did.
     #[inline(always)]
+    pub(crate) fn record_one(&self, ticks: u64, buckets: &Buckets) -> bool {
+        if ticks < buckets.measurable {
+            self.zeros.add(1);
+        } else {
+            // SAFETY: what is measurable is more than nothing.
+            unsafe { assert_unchecked(ticks > 0) };
+            let (octave, place) = buckets.place_of(ticks);
+            let counts = match self.octaves.get(octave) {
+                Some(octave) => octave.load(Ordering::Relaxed),
+                None => return false,
+            };
+            // SAFETY: an octave, once published, lives as long as its cell.
+            let Some(octave) = (unsafe { counts.as_ref() }) else {
+                return false;
+            };
+            debug_assert!(place < PLACES);
+            // SAFETY: a place is a number of boundaries in an octave, of which there are `PLACES - 1`.
+            unsafe { octave.counts.get_unchecked(place) }.add(1);
+        }
+        self.sum_ticks.add(ticks);
+        self.min_ticks.lower(ticks);
+        self.max_ticks.raise(ticks);
+        true
+    }
+
+    /// Adds a measurement that stands for `weight` calls; by the owner.
     pub(crate) fn record(&self, ticks: u64, weight: u64, buckets: &Buckets) {
         self.sum_ticks.add(ticks.wrapping_mul(weight));
         self.min_ticks.lower(ticks);

@@ -45,15 +45,17 @@ pub fn enter(callsite: &'static Callsite) -> SpanGuard {
     let Some(id) = callsite.plain_id() else {
         return enter_special(callsite);
     };
-    // First, so that the processor finds the place to record while the clock answers.
+    if panicking() {
+        return enter_special(callsite);
+    }
+    // Before the rest, so that the processor finds the place to record while the clock answers.
     let start = raw_ticks();
     // SAFETY: `fast` is this thread's shard.
     match unsafe { fast().open_again(id, start) } {
-        Some(frame) if !panicking() => SpanGuard {
+        Some(frame) => SpanGuard {
             frame,
             not_send: PhantomData,
         },
-        Some(frame) => SpanGuard::unwinding(frame),
         None => enter_anew(callsite, start),
     }
 }
@@ -69,7 +71,8 @@ fn enter_anew(callsite: &'static Callsite, start: u64) -> SpanGuard {
     }
 }
 
-/// Enters a region of a callsite that is sampled, has a threshold, is switched off, or was never called.
+/// Enters a region of a callsite that is sampled, has a threshold, is switched off, or was never called, or of a
+/// thread that unwinds.
 #[inline(never)]
 fn enter_special(callsite: &'static Callsite) -> SpanGuard {
     let shard = fast();

@@ -67,11 +67,11 @@ impl Buckets {
     /// Octave and place of a number of ticks, at least one.
     #[inline(always)]
     pub(crate) fn place_of(&self, ticks: u64) -> (usize, usize) {
-        let octave = 63 - (ticks.leading_zeros() & 63);
-        let mantissa = ticks << (63 - octave);
+        let octave = 63 ^ (ticks.leading_zeros() & 63);
+        let mantissa = ticks << (63 ^ octave);
         let slice = self
             .slices
-            .get((mantissa >> SLICE_SHIFT) as usize & (SLICES - 1))
+            .get((mantissa >> SLICE_SHIFT) as usize)
             .unwrap_or(&Slice {
                 bound: u64::MAX,
                 below: 0,

@@ -63,8 +63,9 @@ pub(super) const BOUNDS: [u64; SLOTS_PER_OCTAVE] = [
     0xfe6d_14c2_b511_4024,
 ];
 
-pub(super) const SLICES: usize = 64;
-pub(super) const SLICE_SHIFT: u32 = 63 - SLICES.trailing_zeros();
+/// Half of them are of mantissas without their leading one, which there are not: so the index needs no mask.
+pub(super) const SLICES: usize = 128;
+pub(super) const SLICE_SHIFT: u32 = 64 - SLICES.trailing_zeros();
 
 /// One slice of the mantissa: how many boundaries lie below it, and the one that may lie inside.
 #[derive(Clone, Copy, Debug)]
@@ -84,10 +85,10 @@ pub(super) const fn slices(bounds: &[u64; SLOTS_PER_OCTAVE]) -> [Slice; SLICES] 
         bound: u64::MAX,
         below: 0,
     }; SLICES];
-    let mut slice = 0;
+    let mut slice = SLICES / 2;
     let mut next = 0;
     while slice < SLICES {
-        let last = (1 << 63) + (((slice as u64) + 1) << SLICE_SHIFT).wrapping_sub(1);
+        let last = ((slice as u64) << SLICE_SHIFT) | ((1 << SLICE_SHIFT) - 1);
         table[slice].below = next as u64;
         if next < bounds.len() && bounds[next] <= last {
             table[slice].bound = bounds[next];
@@ -110,7 +111,7 @@ pub(crate) fn slot_of(ns: u64) -> usize {
     let zeros = ns.leading_zeros() & 63;
     let mantissa = ns << zeros;
     let slice = TABLE
-        .get((mantissa >> SLICE_SHIFT) as usize & (SLICES - 1))
+        .get((mantissa >> SLICE_SHIFT) as usize)
         .unwrap_or(&Slice {
             bound: u64::MAX,
             below: 0,

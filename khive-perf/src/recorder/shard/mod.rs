@@ -44,10 +44,12 @@ struct Page {
 
 /// A finished call that has not been folded in. Written by the owner, guarded by `Shard::sequence`.
 struct Waiting {
-    /// Its node, tagged; null if none waits.
+    /// Its node, tagged; where none waits, a tag without node.
     at: AtomicPtr<Node>,
     ticks: OwnedU64,
 }
+
+const NONE_WAITS: *mut Node = ptr::without_provenance_mut(Tags::OUTCOME);
 
 /// What one thread records into one registry.
 ///
@@ -58,9 +60,10 @@ pub(crate) struct Shard {
     current: OwnerCell<*const Node>,
     /// Ticks of the calls that have ended inside the innermost open frame, beside what was there before it.
     callees: OwnerCell<u64>,
-    /// Unique in the process, so that a frame knows its shard again.
-    pub(crate) generation: u64,
     sequence: OwnedU64,
+    /// Unique in the process, so that a frame knows its shard again. Not beside `callees`: copied into a frame as one
+    /// wide word, the two would wait for the narrow store to the latter.
+    pub(crate) generation: u64,
     waiting: Waiting,
     buckets: &'static Buckets,
     /// Ticks that an empty region appears to take.
@@ -112,7 +115,7 @@ impl Shard {
             generation: NO_GENERATION,
             sequence: OwnedU64::new(0),
             waiting: Waiting {
-                at: AtomicPtr::new(ptr::null_mut()),
+                at: AtomicPtr::new(NONE_WAITS),
                 ticks: OwnedU64::new(0),
             },
             buckets: &NANOSECONDS,
@@ -271,7 +274,8 @@ impl Shard {
     /// The calling thread owns this shard, and the frame is the innermost.
     #[inline(always)]
     pub(crate) unsafe fn close_innermost(&self, frame: &Frame, end: u64) {
-        let ticks = end.saturating_sub(frame.start);
+        // What is below zero, as counters of two processors may differ, is nothing once it is folded in.
+        let ticks = end.wrapping_sub(frame.start);
         // SAFETY: the caller is the owner, and so for every access below.
         let in_callees = unsafe { self.callees.get() }.wrapping_sub(frame.callees_before);
         // SAFETY: the caller is the owner.
@@ -389,52 +393,52 @@ impl Shard {
     }
 
     /// Lets a call wait, and folds in the one that waited.
+    ///
+    /// Both ways out of the common case are calls at the very end, so that nothing need be kept across them.
     #[inline(always)]
     fn let_wait(&self, at: *const Node, ticks: u64) {
+        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
+        let ticks_before = self.waiting.ticks.read();
         self.sequence.add(1);
         fence(Ordering::Release);
-        self.fold();
         self.waiting.ticks.set(ticks);
         self.waiting.at.store(at.cast_mut(), Ordering::Relaxed);
-        self.sequence.add_release(1);
-    }
-
-    #[inline(always)]
-    fn fold(&self) {
-        let at = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let ticks = self.region(self.waiting.ticks.read());
-        if at.is_null() || Tags::of(at) != 0 {
-            self.fold_rare(at, ticks);
-            return;
+        if Tags::of(before) != 0 {
+            return self.fold_rare(before, ticks_before);
         }
         // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*at };
-        node.calls.add(1);
-        node.total_ticks.add(ticks);
+        let node = unsafe { &*before };
         // SAFETY: what waits is a call, whose node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
-        cell.ok.record(ticks, 1, self.buckets);
+        let region = self.region(ticks_before);
+        if !cell.ok.record_one(region, self.buckets) {
+            return self.fold_rare(before, ticks_before);
+        }
+        node.calls.add(1);
+        node.total_ticks.add(region);
+        self.sequence.add_release(1);
     }
 
     #[cold]
     #[inline(never)]
     fn fold_rare(&self, tagged: *const Node, ticks: u64) {
         // SAFETY: null, or a node, which lives as long as its shard.
-        let Some(node) = (unsafe { Tags::strip(tagged).as_ref() }) else {
-            return;
-        };
-        // SAFETY: as in `fold`.
-        let cell = unsafe { &*node.cell };
-        let call = Finished::new(tagged, cell, ticks);
-        node.calls.add(1);
-        node.total_ticks.add(call.total_ticks());
-        cell.record(&call, self.buckets);
+        if let Some(node) = unsafe { Tags::strip(tagged).as_ref() } {
+            // SAFETY: as in `let_wait`.
+            let cell = unsafe { &*node.cell };
+            let call = Finished::new(tagged, cell, self.region(ticks));
+            node.calls.add(1);
+            node.total_ticks.add(call.total_ticks());
+            cell.record(&call, self.buckets);
+        }
+        self.sequence.add_release(1);
     }
 
     /// Ticks of a region, less the clock's own cost.
     #[inline(always)]
-    pub(crate) const fn region(&self, ticks: u64) -> u64 {
-        ticks.saturating_sub(self.bias)
+    pub(crate) fn region(&self, ticks: u64) -> u64 {
+        let region = ticks.wrapping_sub(self.bias) as i64;
+        region.max(0) as u64
     }
 
     /// Records what belongs to the end of a poll, and of the future if it has ended, beside its frame.
