@@ -12,6 +12,7 @@ use crate::model::{Checked, Measured, Success};
 use crate::params;
 use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
+use crate::traced;
 
 /// The item with its functions measured.
 pub(crate) fn item(checked: &Checked) -> TokenStream {
@@ -83,7 +84,8 @@ fn function(measured: &Measured, sig: &Signature, contents: &TokenStream) -> Tok
         group, inner_attrs, ..
     } = &measured.body;
     let callsite = callsite(measured);
-    let braces = in_braces_of(group, quote!(#inner_attrs #callsite #contents));
+    let span = traced::site(measured);
+    let braces = in_braces_of(group, quote!(#inner_attrs #callsite #span #contents));
     quote!(#(#attrs)* #qualifiers #sig #braces)
 }
 
@@ -254,7 +256,10 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
     }
     let function = measured.paths.private(&name);
     let future = count_alloc_future(measured, future);
-    quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments))
+    traced::future(
+        measured,
+        quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments)),
+    )
 }
 
 /// The statement that counts what the call of the guard allocates from here on.
@@ -325,6 +330,13 @@ fn optional(text: Option<&syn::LitStr>) -> TokenStream {
 }
 
 fn enter(measured: &Measured) -> TokenStream {
+    if measured.settings.span.is_some() {
+        let enter = measured.paths.private("enter_traced");
+        let fields = fields(measured);
+        return quote_spanned! {Span::mixed_site()=>
+            #enter(&__KHIVE_PERF_CALLSITE, &__KHIVE_PERF_SPAN, #fields)
+        };
+    }
     if measured.fields.is_empty() {
         let enter = measured.paths.private("enter");
         return quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE));
@@ -339,8 +351,15 @@ fn series(measured: &Measured) -> TokenStream {
     if measured.fields.is_empty() {
         return TokenStream::new();
     }
-    let series = measured.paths.private("series");
     let fields = fields(measured);
+    if measured.settings.span.is_some() {
+        let series = measured.paths.private("series_traced");
+        return quote_spanned! {Span::mixed_site()=>
+            let (__khive_perf_series, __khive_perf_values) =
+                #series(&__KHIVE_PERF_CALLSITE, &__KHIVE_PERF_SPAN, #fields);
+        };
+    }
+    let series = measured.paths.private("series");
     quote_spanned! {Span::mixed_site()=>
         let __khive_perf_series = #series(&__KHIVE_PERF_CALLSITE, #fields);
     }

@@ -14,6 +14,7 @@ mod params;
 mod paths;
 mod settings;
 mod shape;
+mod traced;
 
 use proc_macro::TokenStream;
 

@@ -36,6 +36,8 @@ mod paths;
 mod settings;
 #[path = "../src/shape.rs"]
 mod shape;
+#[path = "../src/traced.rs"]
+mod traced;
 
 /// The features of a build with `tracing`.
 fn features(enabled: bool) -> args::Features {
@@ -131,10 +133,17 @@ fn only_what_was_said_about_recording_reaches_the_callsite() {
     check("settings");
 }
 
+#[test]
+fn a_span_is_opened_before_the_measurement_begins() {
+    check("span");
+}
+
 /// With the feature off, all that goes is our attributes.
 #[test]
 fn disabled_items_come_out_as_they_went_in() {
-    for case in ["sync", "async", "outcome", "future", "block", "settings"] {
+    for case in [
+        "sync", "async", "outcome", "future", "block", "settings", "span",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expand/{case}.rs"));
         let source = fs::read_to_string(path).expect("the case exists");
         let bare: String = source

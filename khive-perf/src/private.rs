@@ -4,11 +4,18 @@ pub use std::boxed::Box;
 
 pub use crate::attributes::{ToValue, Value, debug, display};
 pub use crate::callsite::{Callsite, Kind, Spec};
+#[cfg(feature = "tracing")]
+pub use crate::span::traced::{
+    MARKER, SpanSite, SpanSpec, SpanValues, Traced, TracedGuard, enter_traced, is_measured,
+    series_traced, trace_future, trace_future_with,
+};
 pub use crate::span::{
     AllocGuard, CountAlloc, Measured, Series, SpanGuard, count_alloc, count_alloc_future,
     count_alloc_future_with, enter, enter_with, measure_future, measure_future_if,
     measure_future_with, measure_future_with_if, series,
 };
+#[cfg(feature = "tracing")]
+pub use tracing::Level;
 
 /// The path of an item, as the compiler spells types.
 #[must_use]

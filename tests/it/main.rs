@@ -14,6 +14,7 @@ mod measure_equivalence;
 mod measure_futures;
 mod measure_lints;
 mod measure_sizes;
+mod measure_spans;
 mod reports;
 mod sampling;
 mod snapshots;

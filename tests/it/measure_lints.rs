@@ -60,10 +60,16 @@ async fn one_expression_async() -> u32 { yield_now().await; 1 }
 #[measure]
 fn nothing() {}
 
-#[measure(sample = 100_000, slow = "20min", alloc)]
+#[measure(sample = 100_000, slow = "20min", alloc, span)]
 fn with_settings() {}
 
-#[measure(sample = 100_000, slow = "20min", alloc, fields(x))]
+#[measure(span = "trace", err, fields(text))]
+fn with_span(text: &str) -> Result<&str, fmt::Error> {
+    const LIMIT: usize = 3;
+    text.get(LIMIT..).ok_or(fmt::Error)
+}
+
+#[measure(sample = 100_000, slow = "20min", alloc, span, fields(x))]
 async fn with_settings_async(x: u8) -> u8 {
     x
 }
@@ -210,6 +216,7 @@ fn functions_that_trip_no_lint_still_work() {
         assert_eq!(block_on(one_expression_async()), 1);
         nothing();
         with_settings();
+        assert_eq!(with_span("abcd"), Ok("d"));
         assert_eq!(block_on(with_settings_async(5)), 5);
         assert_eq!((unit(), unit_with_err(3)), (Ok(()), Err(fmt::Error)));
         assert_eq!(block_on(unit_async(1, &[1, 2])), Err(fmt::Error));

@@ -49,6 +49,19 @@ const STEPS: &[Step] = &[
         environment: &[],
     },
     Step {
+        name: "with tracing",
+        arguments: &[
+            "clippy",
+            "--package=khive-perf",
+            "--features=tracing",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Step {
         name: "documentation",
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],

@@ -29,5 +29,8 @@ pub use self::disabled::{
     measure_future_with, measure_future_with_if, series,
 };
 
+#[cfg(feature = "tracing")]
+pub(crate) mod traced;
+
 /// The test that nothing fails: the outcome of a future that ends is ok.
 pub(crate) type Always<T> = fn(&T) -> bool;

@@ -1,0 +1,133 @@
+//! Spans of `tracing` beside the measurement.
+fn load(path: &Path) -> io::Result<Page> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Function,
+    });
+    static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
+        ::khive_perf::__private::SpanSpec {
+            name: "load",
+            target: ::core::module_path!(),
+            level: ::khive_perf::__private::Level::INFO,
+            file: ::core::file!(),
+            line: ::core::line!(),
+            fields: &[::khive_perf::__private::MARKER],
+        },
+        &__KHIVE_PERF_SPAN,
+    );
+    let mut __khive_perf_guard = ::khive_perf::__private::enter_traced(
+        &__KHIVE_PERF_CALLSITE,
+        &__KHIVE_PERF_SPAN,
+        &[],
+    );
+    let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
+        ::core::option::Option::None,
+        move || -> io::Result<Page> {
+            let _ = (&path,);
+            read(path)
+        },
+    );
+    __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
+    __khive_perf_returned
+}
+fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::Some("order"),
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
+        ::khive_perf::__private::SpanSpec {
+            name: "order",
+            target: ::core::module_path!(),
+            level: ::khive_perf::__private::Level::DEBUG,
+            file: ::core::file!(),
+            line: ::core::line!(),
+            fields: &["id", "customer", ::khive_perf::__private::MARKER],
+        },
+        &__KHIVE_PERF_SPAN,
+    );
+    {
+        let (__khive_perf_series, __khive_perf_values) = ::khive_perf::__private::series_traced(
+            &__KHIVE_PERF_CALLSITE,
+            &__KHIVE_PERF_SPAN,
+            &[
+                ("id", ::khive_perf::__private::ToValue::to_value(&(id))),
+                ("customer", ::khive_perf::__private::display(&(customer.name))),
+            ],
+        );
+        ::khive_perf::__private::trace_future_with(
+            &__KHIVE_PERF_SPAN,
+            __khive_perf_values,
+            ::khive_perf::__private::measure_future_with(
+                &__KHIVE_PERF_CALLSITE,
+                async move {
+                    if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
+                        (),
+                    > {
+                        return __khive_perf_returned;
+                    }
+                    {
+                        #[allow(
+                            clippy::redundant_locals,
+                            clippy::shadow_same,
+                            clippy::used_underscore_binding
+                        )]
+                        let id = id;
+                        #[allow(
+                            clippy::redundant_locals,
+                            clippy::shadow_same,
+                            clippy::used_underscore_binding
+                        )]
+                        let customer = customer;
+                        submit(id, customer).await;
+                    }
+                },
+                __khive_perf_series,
+            ),
+        )
+    }
+}
+fn r#async(&self) -> BoxFuture<'_, ()> {
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
+        name: ::core::option::Option::None,
+        group: ::core::option::Option::None,
+        path: {
+            fn here() {}
+            || ::khive_perf::__private::path_of(&here)
+        },
+        file: ::core::file!(),
+        line: ::core::line!(),
+        kind: ::khive_perf::__private::Kind::Future,
+    });
+    static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
+        ::khive_perf::__private::SpanSpec {
+            name: "async",
+            target: ::core::module_path!(),
+            level: ::khive_perf::__private::Level::INFO,
+            file: ::core::file!(),
+            line: ::core::line!(),
+            fields: &[::khive_perf::__private::MARKER],
+        },
+        &__KHIVE_PERF_SPAN,
+    );
+    Box::pin(
+        ::khive_perf::__private::trace_future(
+            &__KHIVE_PERF_SPAN,
+            ::khive_perf::__private::measure_future(&__KHIVE_PERF_CALLSITE, self.work()),
+        ),
+    )
+}
