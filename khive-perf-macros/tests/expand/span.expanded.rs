@@ -30,7 +30,7 @@ fn load(path: &Path) -> io::Result<Page> {
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
         ::core::option::Option::None,
         move || -> io::Result<Page> {
-            let _ = (&path,);
+            let _ = ();
             read(path)
         },
     );
@@ -80,19 +80,23 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                     > {
                         return __khive_perf_returned;
                     }
+                    #[allow(unused_variables)]
+                    #[allow(
+                        clippy::no_effect_underscore_binding,
+                        clippy::redundant_locals,
+                        clippy::shadow_same,
+                        clippy::used_underscore_binding
+                    )]
+                    let id = id;
+                    #[allow(unused_variables)]
+                    #[allow(
+                        clippy::no_effect_underscore_binding,
+                        clippy::redundant_locals,
+                        clippy::shadow_same,
+                        clippy::used_underscore_binding
+                    )]
+                    let customer = customer;
                     {
-                        #[allow(
-                            clippy::redundant_locals,
-                            clippy::shadow_same,
-                            clippy::used_underscore_binding
-                        )]
-                        let id = id;
-                        #[allow(
-                            clippy::redundant_locals,
-                            clippy::shadow_same,
-                            clippy::used_underscore_binding
-                        )]
-                        let customer = customer;
                         submit(id, customer).await;
                     }
                 },
