@@ -1,6 +1,6 @@
 //! Turns a checked item into tokens; nothing is parsed here.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
@@ -77,15 +77,29 @@ fn in_braces_of(group: &Group, contents: TokenStream) -> Group {
 
 /// Puts a function back together around new contents of its braces.
 fn function(measured: &Measured, sig: &Signature, contents: &TokenStream) -> TokenStream {
+    let at = measured.body.group.span();
+    around(measured, sig, contents, at)
+}
+
+/// The same where the user's statements have braces of their own inside. So the outer ones can be ours, and what
+/// is asked about the style of the tail, like `clippy::implicit_return`, is asked about the inner ones.
+fn wrapper(measured: &Measured, sig: &Signature, contents: &TokenStream) -> TokenStream {
+    let at = Span::mixed_site().located_at(measured.body.group.span());
+    around(measured, sig, contents, at)
+}
+
+fn around(measured: &Measured, sig: &Signature, contents: &TokenStream, at: Span) -> TokenStream {
     let Function {
         attrs, qualifiers, ..
     } = &measured.function;
-    let Body {
-        group, inner_attrs, ..
-    } = &measured.body;
+    let inner_attrs = &measured.body.inner_attrs;
     let callsite = callsite(measured);
     let span = traced::site(measured);
-    let braces = in_braces_of(group, quote!(#inner_attrs #callsite #span #contents));
+    let mut braces = Group::new(
+        Delimiter::Brace,
+        quote!(#inner_attrs #callsite #span #contents),
+    );
+    braces.set_span(at);
     quote!(#(#attrs)* #qualifiers #sig #braces)
 }
 
@@ -118,15 +132,16 @@ fn call(measured: &Measured) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> let __khive_perf_returned: #output = #body;)
     } else {
         let annotation = quote_spanned!(Span::mixed_site()=> -> #output);
-        let returned = once(
-            &annotation,
-            measured,
-            &params::rebind(&mut sig, &measured.outside()),
+        let keep = params::rebind(&mut sig, &measured.outside());
+        let returned = once(&annotation, measured, &keep);
+        // Clippy does not look at what a closure is declared to return.
+        let allow = is_fallback(&output).then(
+            || quote_spanned!(Span::mixed_site()=> #[allow(clippy::default_numeric_fallback)]),
         );
-        quote_spanned!(Span::mixed_site()=> let __khive_perf_returned = #returned;)
+        quote_spanned!(Span::mixed_site()=> #allow let __khive_perf_returned = #returned;)
     };
     let verdict = verdict(measured, success);
-    function(
+    wrapper(
         measured,
         &sig,
         &quote_spanned! {Span::mixed_site()=>
@@ -137,6 +152,11 @@ fn call(measured: &Measured) -> TokenStream {
             __khive_perf_returned
         },
     )
+}
+
+/// Whether a type is one that a number without another type has.
+fn is_fallback(ty: &Type) -> bool {
+    matches!(ty, Type::Path(ty) if ty.path.is_ident("i32") || ty.path.is_ident("f64"))
 }
 
 /// Runs a body that may be left early. `unwrap_or_else` makes the closure an `FnOnce`, so that it
@@ -161,7 +181,7 @@ fn async_fn(measured: &Measured) -> TokenStream {
     } else {
         quote_spanned!(Span::mixed_site()=> #measure.await)
     };
-    function(measured, &sig, &awaited)
+    wrapper(measured, &sig, &awaited)
 }
 
 /// An `async fn` as `fn -> impl Future`. The tokens of ours are of the edition of this crate, and so
@@ -169,13 +189,16 @@ fn async_fn(measured: &Measured) -> TokenStream {
 fn flat_async_fn(measured: &Measured) -> TokenStream {
     let mut sig = measured.function.sig.clone();
     let output = measured.output();
-    sig.asyncness = None;
-    sig.output = syn::parse_quote_spanned! {Span::mixed_site()=>
+    let asyncness = sig.asyncness.take();
+    // What the compiler has to say about the future, it says where it says it about an `async fn`.
+    let at =
+        Span::mixed_site().located_at(asyncness.map_or_else(Span::mixed_site, |word| word.span));
+    sig.output = syn::parse_quote_spanned! {at=>
         -> impl ::core::future::Future<Output = #output>
     };
     let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
-    function(measured, &sig, &measure_future(measured, &future))
+    wrapper(measured, &sig, &measure_future(measured, &future))
 }
 
 fn async_block(measured: &Measured, keep: &TokenStream) -> TokenStream {
@@ -224,7 +247,7 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
         Holder::Box => quote_spanned!(Span::mixed_site()=> #boxed::new(#measure)),
         Holder::PinBox => quote_spanned!(Span::mixed_site()=> #boxed::pin(#measure)),
     };
-    function(measured, &sig, &held)
+    wrapper(measured, &sig, &held)
 }
 
 /// The future, measured; its fields are read before it is made, because the arguments move into it.
@@ -404,7 +427,7 @@ fn verdict(measured: &Measured, success: &Success) -> TokenStream {
     }
 }
 
-/// The user's block.
+/// The user's block, inside another one.
 fn block(measured: &Measured) -> TokenStream {
     let Body {
         group,
@@ -412,7 +435,11 @@ fn block(measured: &Measured) -> TokenStream {
         statements,
         ..
     } = &measured.body;
-    in_braces_of(group, quote!(#items #statements)).to_token_stream()
+    let semicolon = |tree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+    // Where all is one expression, the compiler would call the braces around it unnecessary.
+    let more = (!statements.clone().into_iter().any(semicolon))
+        .then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
+    in_braces_of(group, quote!(#items #more #statements)).to_token_stream()
 }
 
 /// Tells type inference what an async block returns, so that returned values are coerced as in the plain function.

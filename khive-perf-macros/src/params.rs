@@ -54,7 +54,7 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         #(#stay)*
         #(#attrs)*
         #unused
-        #[allow(clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
+        #[allow(clippy::no_effect_underscore_binding, clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
     };
     if let Pat::Ident(pat) = &mut *typed.pat
         && pat.by_ref.is_none()

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{licences, run, tidy};
+use crate::{licences, lints, run, tidy};
 
 /// One cargo invocation of the check.
 struct Step {
@@ -90,12 +90,16 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !tidy::check(root)? {
         failed.push("tidy");
     }
+    run::say("== lints");
+    if !lints::check(root)? {
+        failed.push("lints");
+    }
     run::say("== licences");
     if !licences::check(root)? {
         failed.push("licences");
     }
     if failed.is_empty() {
-        run::say(&format!("ci: {} steps ok", STEPS.len() + 2));
+        run::say(&format!("ci: {} steps ok", STEPS.len() + 3));
         Ok(ExitCode::SUCCESS)
     } else {
         run::complain(&format!("ci: failed: {}", failed.join(", ")));

@@ -6,6 +6,7 @@ mod ci;
 mod exam;
 mod interop;
 mod licences;
+mod lints;
 mod run;
 mod tidy;
 
@@ -41,6 +42,12 @@ const COMMANDS: &[Command] = &[
         does: "every dependency is under a licence that deny.toml allows",
         needs: "nothing",
         run: licences::command,
+    },
+    Command {
+        name: "lints",
+        does: "clippy, asked for everything, says of measured functions what it says of plain ones",
+        needs: "clippy",
+        run: lints::command,
     },
     Command {
         name: "interop",

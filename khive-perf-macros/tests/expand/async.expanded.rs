@@ -23,6 +23,7 @@ fn fetch(
                 return __khive_perf_returned;
             }
             #[allow(
+                clippy::no_effect_underscore_binding,
                 clippy::redundant_locals,
                 clippy::shadow_same,
                 clippy::used_underscore_binding
@@ -51,18 +52,23 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
             &__KHIVE_PERF_CALLSITE,
             async move {
                 #[allow(
+                    clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
                     clippy::shadow_same,
                     clippy::used_underscore_binding
                 )]
                 let __khive_perf_argument_0 = __khive_perf_argument_0;
                 #[allow(
+                    clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
                     clippy::shadow_same,
                     clippy::used_underscore_binding
                 )]
                 let (left, right) = __khive_perf_argument_0;
-                { left.join(right).await }
+                {
+                    let _ = ();
+                    left.join(right).await
+                }
             },
         )
         .await
@@ -88,12 +94,14 @@ async fn serve(listener: Listener) -> ! {
                     return __khive_perf_returned;
                 }
                 #[allow(
+                    clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
                     clippy::shadow_same,
                     clippy::used_underscore_binding
                 )]
                 let listener = listener;
                 {
+                    let _ = ();
                     loop {
                         listener.accept().await;
                     }
@@ -134,6 +142,7 @@ async fn order(id: u64, customer: String) {
                 }
                 #[allow(unused_variables)]
                 #[allow(
+                    clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
                     clippy::shadow_same,
                     clippy::used_underscore_binding
@@ -141,6 +150,7 @@ async fn order(id: u64, customer: String) {
                 let id = id;
                 #[allow(unused_variables)]
                 #[allow(
+                    clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
                     clippy::shadow_same,
                     clippy::used_underscore_binding

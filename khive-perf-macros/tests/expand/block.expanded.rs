@@ -42,7 +42,10 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
         );
         let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
             ::core::option::Option::None,
-            move || -> io::Result<()> { self.file.write() },
+            move || -> io::Result<()> {
+                let _ = ();
+                self.file.write()
+            },
         );
         __khive_perf_guard
             .outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));

@@ -53,12 +53,14 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
                 ::core::option::Option::None,
                 move || -> BoxFuture<'static, Result<u8, Error>> {
                     #[allow(
+                        clippy::no_effect_underscore_binding,
                         clippy::redundant_locals,
                         clippy::shadow_same,
                         clippy::used_underscore_binding
                     )]
                     let value = value;
                     {
+                        let _ = ();
                         if value == 0 {
                             return failed();
                         }

@@ -16,6 +16,7 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
         ::core::option::Option::None,
         move || -> Result<&'a mut u8, Error> {
             #[allow(
+                clippy::no_effect_underscore_binding,
                 clippy::redundant_locals,
                 clippy::shadow_same,
                 clippy::used_underscore_binding
@@ -51,12 +52,16 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
                 return __khive_perf_returned;
             }
             #[allow(
+                clippy::no_effect_underscore_binding,
                 clippy::redundant_locals,
                 clippy::shadow_same,
                 clippy::used_underscore_binding
             )]
             let question = question;
-            { question.answer().await }
+            {
+                let _ = ();
+                question.answer().await
+            }
         },
         |answer| answer.status < 500,
     )
@@ -76,6 +81,7 @@ fn located() -> Result<&'static Location<'static>, Error> {
     });
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned: Result<&'static Location<'static>, Error> = {
+        let _ = ();
         Ok(Location::caller())
     };
     __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));

@@ -37,7 +37,9 @@ fn slow() -> impl ::core::future::Future<Output = ()> {
             > {
                 return __khive_perf_returned;
             }
-            {}
+            {
+                let _ = ();
+            }
         },
     )
 }

@@ -29,7 +29,10 @@ fn load(path: &Path) -> io::Result<Page> {
     );
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
         ::core::option::Option::None,
-        move || -> io::Result<Page> { read(path) },
+        move || -> io::Result<Page> {
+            let _ = ();
+            read(path)
+        },
     );
     __khive_perf_guard.outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
     __khive_perf_returned
@@ -79,6 +82,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                     }
                     #[allow(unused_variables)]
                     #[allow(
+                        clippy::no_effect_underscore_binding,
                         clippy::redundant_locals,
                         clippy::shadow_same,
                         clippy::used_underscore_binding
@@ -86,6 +90,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                     let id = id;
                     #[allow(unused_variables)]
                     #[allow(
+                        clippy::no_effect_underscore_binding,
                         clippy::redundant_locals,
                         clippy::shadow_same,
                         clippy::used_underscore_binding

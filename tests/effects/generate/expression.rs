@@ -333,7 +333,7 @@ impl Scope {
                 1 => format!("maybe({})", self.step()),
                 _ => format!("Some({})", self.expression()),
             },
-            Kind::Result => match self.random.below(5) {
+            Kind::Result => match self.random.below(6) {
                 0 => format!("fail({})", self.step()),
                 1 => format!("Token::new({}).fail({})", self.step(), self.step()),
                 2 => format!("Err(Failed({}))", self.expression()),
@@ -342,6 +342,7 @@ impl Scope {
                     self.step(),
                     self.step()
                 ),
+                4 => format!("Ok(fail_otherwise({})?)", self.step()),
                 _ => format!("Ok({})", self.expression()),
             },
             Kind::Token => match self.moved() {

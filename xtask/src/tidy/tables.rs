@@ -183,6 +183,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/context.rs",
     "tests/global/measured_allocator.rs",
     "tests/global/memory.rs",
+    "tests/lints/src/",
     "benches/hot_path.rs",
     "benches/ruler.rs",
     "khive-perf/src/recorder/",
