@@ -42,7 +42,7 @@ pub(crate) enum Success {
     /// It is `Ok`; `err` was written here.
     ResultIsOk(Span),
     /// It satisfies this predicate.
-    Predicate(Expr),
+    Predicate(Box<Expr>),
 }
 
 /// Checks the annotated item against the options of its attribute.
@@ -241,7 +241,7 @@ impl Checker<'_> {
             (None, Some((at, predicate))) => (
                 *at,
                 "`ok_if` needs a value",
-                Success::Predicate(predicate.clone()),
+                Success::Predicate(Box::new(predicate.clone())),
             ),
             (None, None) => return None,
         };

@@ -81,12 +81,14 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                         return __khive_perf_returned;
                     }
                     {
+                        #[allow(unused_variables)]
                         #[allow(
                             clippy::redundant_locals,
                             clippy::shadow_same,
                             clippy::used_underscore_binding
                         )]
                         let id = id;
+                        #[allow(unused_variables)]
                         #[allow(
                             clippy::redundant_locals,
                             clippy::shadow_same,
