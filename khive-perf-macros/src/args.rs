@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) err: Option<Span>,
     /// Where `ok_if` was written, and the predicate.
     pub(crate) ok_if: Option<(Span, Expr)>,
+    /// Whether one of these two is said by the block around.
+    pub(crate) outcome_inherited: bool,
     /// Where `fields` was written, and the fields.
     pub(crate) fields: Option<(Span, Vec<Field>)>,
     pub(crate) settings: Settings,
@@ -301,6 +303,7 @@ impl Options {
             ok_if: self
                 .ok_if
                 .or_else(|| around.ok_if.clone().filter(|_| !decides)),
+            outcome_inherited: !decides,
             fields: self.fields.or_else(|| around.fields.clone()),
             settings: self.settings.or(around.settings),
             krate: self.krate.or_else(|| around.krate.clone()),

@@ -269,7 +269,12 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
     if let Some(success) = &measured.success {
         name.push_str("_if");
         let predicate = match success {
-            Success::ResultIsOk(at) => measured.paths.private_at("is_ok", *at),
+            // A closure, so that a type that is no `Result` is told once, and not in every type around it.
+            Success::ResultIsOk(at) => {
+                let is_ok = measured.paths.private_at("is_ok", *at);
+                let at = Span::mixed_site().located_at(*at);
+                quote_spanned!(at=> |__khive_perf_returned| #is_ok(__khive_perf_returned))
+            }
             Success::Predicate(expr) => expr.to_token_stream(),
         };
         arguments.extend(quote_spanned!(Span::mixed_site()=> , #predicate));

@@ -246,18 +246,17 @@ impl Checker<'_> {
             ),
             (None, None) => return None,
         };
+        // A block may hold functions that cannot fail.
+        let inherited = options.outcome_inherited;
         let reason = match output {
             Some(Type::Never(_)) => "never returns",
             None => "returns nothing",
-            // A block may hold functions that cannot fail.
-            Some(output)
-                if self.in_block && options.err.is_some() && !shape::yields_result(output) =>
-            {
+            Some(output) if inherited && options.err.is_some() && !shape::yields_result(output) => {
                 return None;
             }
             Some(_) => return Some(success),
         };
-        if !self.in_block {
+        if !inherited {
             let name = &function.sig.ident;
             self.errors
                 .push(Error::new(at, format!("{what}, but `{name}` {reason}")));

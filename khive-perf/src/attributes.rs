@@ -121,6 +121,11 @@ fn cut(text: &str, bytes_max: usize) -> &str {
 /// What `fields(name = value)` accepts: integers, floats, booleans, text, and references to them.
 ///
 /// For other types write `%value` (its `Display`) or `?value` (its `Debug`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded as the value of a field",
+    label = "is neither a number, a boolean nor text",
+    note = "write `%` before the value to record its `Display`, or `?` for its `Debug`: `fields(key = %value)`"
+)]
 pub trait ToValue {
     /// The value to record.
     fn to_value(&self) -> Value<'_>;

@@ -24,8 +24,27 @@ pub fn path_of<T>(_: &T) -> &'static str {
 }
 
 /// What `err` tests.
-pub const fn is_ok<T, E>(result: &Result<T, E>) -> bool {
-    result.is_ok()
+#[inline(always)]
+pub fn is_ok<R: ResultLike>(returned: &R) -> bool {
+    returned.is_ok()
+}
+
+/// A `Result`. A trait, because then the compiler can be told what to say about any other type.
+#[diagnostic::on_unimplemented(
+    message = "`err` needs a function that returns a `Result`, and this one returns `{Self}`",
+    label = "`{Self}` is not a `Result`",
+    note = "remove `err`, or say which values are no errors: `ok_if = Option::is_some`, `ok_if = |value| ..`"
+)]
+pub trait ResultLike {
+    /// Whether it is `Ok`.
+    fn is_ok(&self) -> bool;
+}
+
+impl<T, E> ResultLike for Result<T, E> {
+    #[inline(always)]
+    fn is_ok(&self) -> bool {
+        Self::is_ok(self)
+    }
 }
 
 /// `None`, where the prelude may be another.

@@ -12,6 +12,7 @@ mod measure_blocks;
 mod measure_calls;
 mod measure_equivalence;
 mod measure_futures;
+mod measure_identity;
 mod measure_lints;
 mod measure_sizes;
 mod measure_spans;

@@ -18,7 +18,9 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
             ::khive_perf::__private::measure_future_if(
                 &__KHIVE_PERF_CALLSITE,
                 self.file.read(),
-                ::khive_perf::__private::is_ok,
+                |__khive_perf_returned| ::khive_perf::__private::is_ok(
+                    __khive_perf_returned,
+                ),
             ),
         )
     }

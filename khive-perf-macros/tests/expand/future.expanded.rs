@@ -68,7 +68,7 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
                     }
                 },
             ),
-            ::khive_perf::__private::is_ok,
+            |__khive_perf_returned| ::khive_perf::__private::is_ok(__khive_perf_returned),
         ),
     )
 }

@@ -1,6 +1,6 @@
-//! In edition 2021 `-> impl Future` captures no elided lifetime, and an `async fn` does: measured, it
+//! Before edition 2024 `-> impl Future` captures no elided lifetime, and an `async fn` does: measured, it
 //! still does. Bodies of unsafe functions stay unsafe, too.
-//! The examples in the documentation of the attribute are run in this edition.
+//! Compiled in editions 2018 and 2021; the examples in the documentation of the attribute are run in the latter.
 #![cfg(any(test, doctest))]
 #![deny(warnings)]
 
@@ -36,6 +36,24 @@ impl Text {
     }
 }
 
+/// A function with the name of what only later editions know as a keyword, and one without a body of its own.
+mod words {
+    use std::pin::Pin;
+
+    #[khive_perf::measure(name = "try", fields(r#gen))]
+    pub(super) fn r#try(r#gen: u8) -> u8 {
+        r#gen
+    }
+
+    #[khive_perf::measure(ok_if = |length| *length > 0)]
+    pub(super) fn boxed<'a>(
+        text: &'a str,
+    ) -> Pin<Box<dyn std::future::Future<Output = usize> + Send + 'a>> {
+        let length = move || text.len();
+        Box::pin(async move { length() })
+    }
+}
+
 trait Length {
     fn length(&self, other: &str) -> impl Future<Output = usize> + Send;
 }
@@ -48,7 +66,7 @@ impl Length for Text {
 }
 
 #[measure(ok_if = |byte| *byte > 0)]
-#[expect(unsafe_op_in_unsafe_fn, reason = "this edition allows it by default")]
+#[expect(unsafe_op_in_unsafe_fn, reason = "these editions allow it by default")]
 unsafe fn read(byte: *const u8) -> u8 {
     *byte
 }
@@ -67,13 +85,14 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn measured_functions_of_edition_2021_capture_what_async_functions_do() {
+fn measured_functions_of_older_editions_capture_what_async_functions_do() {
     let ((), captured) = capture(|| {
         let mut text = Text("ab".into());
         assert_eq!(now(text.both(&String::from("c"))), 3);
         assert_eq!(now(text.borrowed(&String::from("c"))), "abc");
         assert_eq!(now(text.opaque()).count(), 3);
         assert_eq!(now(text.length(&String::from("d"))), 4);
+        assert_eq!((words::r#try(1), now(words::boxed("ab"))), (1, 2));
         // SAFETY: a reference may be read.
         assert_eq!(unsafe { read(&1) }, 1);
         // SAFETY: as above.
@@ -84,5 +103,5 @@ fn measured_functions_of_edition_2021_capture_what_async_functions_do() {
         .iter()
         .map(|stats| stats.ok())
         .collect();
-    assert_eq!(calls, [1, 1, 1, 1, 2, 1], "{captured:?}");
+    assert_eq!(calls, [1, 1, 1, 1, 2, 1, 1, 1], "{captured:?}");
 }

@@ -12,7 +12,9 @@ impl Unit {
 
     #[measure(name = "three")]
     #[measure(err)]
-    fn three(&self) {}
+    fn three(&self) -> Result<(), ()> {
+        Ok(())
+    }
 
     #[measure = "four"]
     fn four(&self) {}
@@ -21,6 +23,6 @@ impl Unit {
 fn main() {
     Unit.one();
     Unit.two();
-    Unit.three();
+    let _ = Unit.three();
     Unit.four();
 }

@@ -126,6 +126,33 @@ fn future_of_a_mutable_borrow<'a>(text: &'a mut String) -> LocalBoxFuture<'a, Re
     })
 }
 
+#[measure(err)]
+fn inferred_future() -> impl Future<Output = Result<u8, Box<dyn std::error::Error>>> {
+    async { Ok("1".parse()?) }
+}
+
+#[measure(err)]
+fn inferred_box(x: &str) -> BoxFuture<'_, Result<Vec<u8>, std::num::ParseIntError>> {
+    Box::pin(async move {
+        let first = x.parse()?;
+        Ok([first].into_iter().collect())
+    })
+}
+
+#[measure(err)]
+fn inferred_early(x: bool) -> LocalBoxFuture<'static, Result<u8, Box<dyn std::error::Error>>> {
+    if x {
+        return Box::pin(async { Err("early".into()) });
+    }
+    Box::pin(async { Ok("1".parse()?) })
+}
+
+#[measure(ok_if = |found| found.is_some_and(|x| x > 1))]
+async fn inferred_in_ok_if() -> Option<u8> {
+    let x = "1".parse().ok()?;
+    Some(x)
+}
+
 #[measure]
 fn future_of_a_branch(x: bool) -> impl Future<Output = u8> {
     if x { ready(1) } else { ready(2) }

@@ -13,8 +13,15 @@ enum Option {
     Some,
     None,
 }
+#[allow(unused_imports)]
+use self::Option::*;
 struct Result;
+struct Ok;
+struct Err;
 struct Box;
+struct str;
+struct bool;
+struct usize;
 struct Callsite;
 struct Future;
 enum Infallible {}
@@ -69,7 +76,7 @@ async fn endless() -> ! {
 
 #[::khive_perf::measure]
 fn boxed(
-    early: bool,
+    early: ::core::primitive::bool,
 ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ()>>> {
     if early {
         return ::std::boxed::Box::pin(async {});
