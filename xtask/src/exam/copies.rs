@@ -89,9 +89,11 @@ fn fetch(directory: &Path, name: &str, version: &str) -> Result<Value> {
         .with_context(|| format!("cargo did not fetch `{name}`"))
 }
 
+/// Has cargo choose the newest versions, as it does for a user; published lock files are often of minimal ones.
 fn lock(copy: &Path) -> Result<()> {
-    if copy.join("Cargo.lock").exists() {
-        return Ok(());
+    let lock = copy.join("Cargo.lock");
+    if lock.exists() {
+        fs::remove_file(&lock).with_context(|| format!("cannot remove `{}`", lock.display()))?;
     }
     output(run::cargo().arg("generate-lockfile").current_dir(copy)).map(drop)
 }

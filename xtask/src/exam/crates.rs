@@ -21,7 +21,11 @@ pub(super) const SUBJECTS: &[Subject] = &[
     subject("tower", "0.5.3", &["--features=full"]),
     subject("hyper", "1.12.0", &["--features=full"]),
     subject("h2", "0.4.20", &[]),
-    subject("axum", "0.8.9", &[]),
+    subject(
+        "axum",
+        "0.8.9",
+        &["--all-features", "--features=axum-macros/__private"],
+    ),
     subject("mini-redis", "0.4.1", &[]),
     subject("moka", "0.12.16", &["--features=sync,future"]),
     subject("regex-automata", "0.4.19", &[]),
