@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{licences, lints, run, tidy};
+use crate::{licences, lints, off, run, tidy};
 
 /// One cargo invocation of the check.
 struct Step {
@@ -94,12 +94,16 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !lints::check(root)? {
         failed.push("lints");
     }
+    run::say("== off");
+    if !off::check(root)? {
+        failed.push("off");
+    }
     run::say("== licences");
     if !licences::check(root)? {
         failed.push("licences");
     }
     if failed.is_empty() {
-        run::say(&format!("ci: {} steps ok", STEPS.len() + 3));
+        run::say(&format!("ci: {} steps ok", STEPS.len() + 4));
         Ok(ExitCode::SUCCESS)
     } else {
         run::complain(&format!("ci: failed: {}", failed.join(", ")));

@@ -7,6 +7,7 @@ mod exam;
 mod interop;
 mod licences;
 mod lints;
+mod off;
 mod run;
 mod tidy;
 
@@ -48,6 +49,12 @@ const COMMANDS: &[Command] = &[
         does: "clippy, asked for everything, says of measured functions what it says of plain ones",
         needs: "clippy",
         run: lints::command,
+    },
+    Command {
+        name: "off",
+        does: "measured functions are compiled as plain ones where the feature `enabled` is off",
+        needs: "nothing",
+        run: off::command,
     },
     Command {
         name: "interop",

@@ -242,8 +242,17 @@ fn attribute(scope: &mut Scope, kind: Kind, opaque: bool, arguments: &Arguments)
             .unwrap_or_default();
         options.push(format!("fields(x = {name} / 2, shown = %{name})"));
     }
-    if scope.random.one_in(5) {
-        options.push("group = \"effects\"".to_owned());
+    let settings = [
+        "group = \"effects\"",
+        "sample = 3",
+        "slow = \"1us\"",
+        "alloc",
+        "span",
+    ];
+    for setting in settings {
+        if scope.random.one_in(6) {
+            options.push(setting.to_owned());
+        }
     }
     if options.is_empty() {
         "#[khive_perf::measure]\n".to_owned()

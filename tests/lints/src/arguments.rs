@@ -126,3 +126,68 @@ pub fn tested_too(text: &str) -> usize {
 pub fn elsewhere(value: u8) -> u8 {
     value + 1
 }
+
+/// Sampled, with a limit, and allocations counted.
+#[cfg_attr(
+    feature = "measured",
+    khive_perf::measure(sample = 64, slow = "1.5s", alloc)
+)]
+#[must_use]
+pub fn settings(text: &str) -> String {
+    text.to_uppercase()
+}
+
+/// The same, looked at.
+///
+/// # Errors
+///
+/// If there is nothing.
+#[cfg_attr(feature = "measured", khive_perf::measure(sample = 64, alloc, err))]
+pub fn settings_with_err(text: &str) -> Result<String, fmt::Error> {
+    if text.is_empty() {
+        return Err(fmt::Error);
+    }
+    Ok(text.to_uppercase())
+}
+
+/// The same, later.
+///
+/// # Errors
+///
+/// If there is nothing.
+#[cfg_attr(feature = "measured", khive_perf::measure(slow = "1ms", alloc, err))]
+pub async fn settings_async(text: String) -> Result<String, fmt::Error> {
+    std::future::ready(()).await;
+    if text.is_empty() {
+        return Err(fmt::Error);
+    }
+    Ok(text.to_uppercase())
+}
+
+/// With a span beside it.
+#[cfg_attr(feature = "measured", khive_perf::measure(span, fields(shard)))]
+#[must_use]
+pub fn spanned(shard: u32, text: &str) -> usize {
+    text.len().wrapping_add(usize::from(shard > 3))
+}
+
+/// With a span beside it, looked at.
+///
+/// # Errors
+///
+/// If there is nothing.
+#[cfg_attr(feature = "measured", khive_perf::measure(span = "debug", err))]
+pub fn spanned_with_err(text: &str) -> Result<usize, fmt::Error> {
+    text.len().checked_sub(1).ok_or(fmt::Error)
+}
+
+/// With a span beside it, later.
+///
+/// # Errors
+///
+/// If there is nothing.
+#[cfg_attr(feature = "measured", khive_perf::measure(span, err, fields(len = text.len())))]
+pub async fn spanned_async(text: String) -> Result<usize, fmt::Error> {
+    std::future::ready(()).await;
+    text.len().checked_sub(1).ok_or(fmt::Error)
+}
