@@ -3,10 +3,11 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 use syn::{
-    Attribute, Expr, FnArg, GenericArgument, PathArguments, PathSegment, Signature, Stmt, Type,
-    TypeParamBound,
+    Attribute, Expr, FnArg, GenericArgument, PathArguments, PathSegment, Signature, Stmt, Token,
+    Type, TypeParamBound,
 };
 
 use crate::input::{Body, Function};
@@ -75,38 +76,79 @@ fn only_argument(segment: &PathSegment) -> Option<&Type> {
 }
 
 fn holder(output: &Type) -> Option<Holder> {
-    if future_bound(output).is_some_and(|_| matches!(output, Type::ImplTrait(_))) {
-        return Some(Holder::None);
+    if let Type::ImplTrait(ty) = output {
+        return is_future(&ty.bounds).then_some(Holder::None);
     }
     let segment = last_segment(output)?;
-    let boxed = |segment: &PathSegment| {
-        segment.ident == "Box" && only_argument(segment).and_then(future_bound).is_some()
-    };
     match segment.ident.to_string().as_str() {
         "BoxFuture" | "LocalBoxFuture" => Some(Holder::PinBox),
-        "Box" => boxed(segment).then_some(Holder::Box),
+        // The box is a future itself only where what is in it may move.
+        "Box" => boxed_future(segment)?
+            .iter()
+            .any(|bound| is_one_of(bound, &["Unpin"]))
+            .then_some(Holder::Box),
         "Pin" => only_argument(segment)
             .and_then(last_segment)
-            .is_some_and(boxed)
-            .then_some(Holder::PinBox),
+            .and_then(boxed_future)
+            .map(|_| Holder::PinBox),
         _ => None,
     }
 }
 
-/// The `Future` of an `impl Future` or `dyn Future`.
-fn future_bound(ty: &Type) -> Option<&PathSegment> {
-    let bounds = match ty {
-        Type::ImplTrait(ty) => &ty.bounds,
-        Type::TraitObject(ty) => &ty.bounds,
-        Type::Group(group) => return future_bound(&group.elem),
-        Type::Paren(paren) => return future_bound(&paren.elem),
-        _ => return None,
+type Bounds = Punctuated<TypeParamBound, Token![+]>;
+
+/// The bounds of a `Box<dyn Future>`.
+fn boxed_future(segment: &PathSegment) -> Option<&Bounds> {
+    fn dyn_bounds(ty: &Type) -> Option<&Bounds> {
+        match ty {
+            Type::TraitObject(ty) => Some(&ty.bounds),
+            Type::Group(group) => dyn_bounds(&group.elem),
+            Type::Paren(paren) => dyn_bounds(&paren.elem),
+            _ => None,
+        }
+    }
+    let is_box = segment.ident == "Box";
+    let bounds = is_box.then(|| only_argument(segment).and_then(dyn_bounds))??;
+    is_future(bounds).then_some(bounds)
+}
+
+/// Whether the bounds ask for a `Future`, and for nothing that the measured future is not, too.
+fn is_future(bounds: &Bounds) -> bool {
+    const AUTO: [&str; 5] = ["Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe"];
+    let mut is_future = false;
+    for bound in bounds {
+        match bound {
+            TypeParamBound::Trait(it) if is_one_of(bound, &["Future"]) => {
+                is_future = it.path.segments.last().is_some_and(has_output);
+            }
+            TypeParamBound::Trait(_) if !is_one_of(bound, &AUTO) => return false,
+            _ => {}
+        }
+    }
+    is_future
+}
+
+fn is_one_of(bound: &TypeParamBound, names: &[&str]) -> bool {
+    let TypeParamBound::Trait(bound) = bound else {
+        return false;
     };
-    let mut segments = bounds.iter().filter_map(|bound| match bound {
-        TypeParamBound::Trait(bound) => bound.path.segments.last(),
-        _ => None,
-    });
-    segments.find(|segment| segment.ident == "Future")
+    let last = bound.path.segments.last();
+    last.is_some_and(|last| names.iter().any(|name| last.ident == name))
+}
+
+/// Whether it is the `Future<Output = ..>` of the standard library, and not `Future<Item = .., Error = ..>`.
+fn has_output(future: &PathSegment) -> bool {
+    match &future.arguments {
+        PathArguments::None => true,
+        PathArguments::AngleBracketed(arguments) => {
+            arguments.args.iter().all(|argument| match argument {
+                GenericArgument::AssocType(assoc) => assoc.ident == "Output",
+                GenericArgument::Constraint(constraint) => constraint.ident == "Output",
+                _ => false,
+            })
+        }
+        PathArguments::Parenthesized(_) => false,
+    }
 }
 
 /// Whether the function yields a `Result`, as far as its signature tells.

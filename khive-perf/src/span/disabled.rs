@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use crate::attributes::Value;
 use crate::callsite::Callsite;
-use crate::span::Always;
+use crate::span::{Always, OkIf};
 
 /// An entered region; without the `enabled` feature, nothing.
 #[must_use = "a region ends when its guard is dropped; bind it: `let _guard = ..`"]
@@ -44,7 +44,7 @@ pub fn series(_: &'static Callsite, _: &[(&'static str, Value<'_>)]) -> Series {
 /// A future that would be measured; without the `enabled` feature, just the future.
 #[must_use = "a future does nothing unless it is polled"]
 #[derive(Debug)]
-pub struct Measured<F: Future, P = Always<<F as Future>::Output>> {
+pub struct Measured<F: Future, P = Always> {
     inner: F,
     ok_if: std::marker::PhantomData<fn() -> P>,
 }
@@ -76,7 +76,7 @@ pub fn measure_future<F: Future>(_: &'static Callsite, future: F) -> Measured<F>
 
 /// Gives the future as it is.
 #[inline(always)]
-pub fn measure_future_if<F, P>(_: &'static Callsite, future: F, _: P) -> Measured<F, P>
+pub fn measure_future_if<F, P>(_: &'static Callsite, future: F, _: P) -> Measured<F, OkIf<P>>
 where
     F: Future,
     P: FnOnce(&F::Output) -> bool,
@@ -97,7 +97,7 @@ pub fn measure_future_with_if<F, P>(
     future: F,
     _: P,
     _: Series,
-) -> Measured<F, P>
+) -> Measured<F, OkIf<P>>
 where
     F: Future,
     P: FnOnce(&F::Output) -> bool,

@@ -32,5 +32,34 @@ pub use self::disabled::{
 #[cfg(feature = "tracing")]
 pub(crate) mod traced;
 
-/// The test that nothing fails: the outcome of a future that ends is ok.
-pub(crate) type Always<T> = fn(&T) -> bool;
+/// Tells the output of a future from an error.
+///
+/// The types that do must not name the output: a measured future lives as long as the future does, also
+/// where its output need not.
+pub trait Judge<T> {
+    /// Whether the output is a success.
+    fn judge(self, output: &T) -> bool;
+}
+
+/// Nothing is an error, and nobody has to be asked: there is no value of this type.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Always {}
+
+impl<T> Judge<T> for Always {
+    #[inline(always)]
+    fn judge(self, _: &T) -> bool {
+        match self {}
+    }
+}
+
+/// What satisfies this predicate is a success.
+#[derive(Clone, Copy, Debug)]
+pub struct OkIf<P>(pub(crate) P);
+
+impl<T, P: FnOnce(&T) -> bool> Judge<T> for OkIf<P> {
+    #[inline]
+    fn judge(self, output: &T) -> bool {
+        self.0(output)
+    }
+}

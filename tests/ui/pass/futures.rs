@@ -1,0 +1,135 @@
+//! Functions that return a future, and some that return what only looks like one.
+#![deny(warnings)]
+
+use std::future::{Future, Ready, ready};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use khive_perf::measure;
+
+/// Where the output need not live as long as the future does.
+mod outputs {
+    use super::*;
+
+    #[measure]
+    pub fn boxed<'a, T, F: Future<Output = T> + 'a>(
+        future: F,
+    ) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+        Box::pin(future)
+    }
+
+    #[measure]
+    pub fn returned<'a, T, F: Future<Output = T> + 'a>(future: F) -> impl Future<Output = T> + 'a {
+        future
+    }
+}
+
+/// A trait of its own that a future has beside.
+trait Named {
+    fn name(&self) -> &'static str;
+}
+
+impl<T> Named for Ready<T> {
+    fn name(&self) -> &'static str {
+        "ready"
+    }
+}
+
+#[measure]
+fn named(x: u8) -> impl Future<Output = u8> + Named {
+    ready(x)
+}
+
+#[measure]
+fn cloned(x: u8) -> impl Clone + Future<Output = u8> + Send + 'static {
+    ready(x)
+}
+
+#[measure]
+fn everywhere(
+    x: u8,
+) -> impl Future<Output = u8> + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe {
+    ready(x)
+}
+
+/// A box is a future only where what it holds may move.
+#[measure]
+fn immovable(x: u8) -> Box<dyn Future<Output = u8>> {
+    Box::new(ready(x))
+}
+
+#[measure]
+fn movable(x: u8) -> Box<dyn Future<Output = u8> + Send + Unpin> {
+    if x == 0 {
+        return Box::new(ready(1));
+    }
+    Box::new(ready(x))
+}
+
+/// Futures as they were before the standard library had them.
+mod old {
+    use khive_perf::measure;
+
+    pub trait Future {
+        type Item;
+        type Error;
+        fn poll(&mut self) -> Result<Option<Self::Item>, Self::Error>;
+    }
+
+    struct Done(u8);
+
+    impl Future for Done {
+        type Item = u8;
+        type Error = ();
+        #[measure(err)]
+        fn poll(&mut self) -> Result<Option<u8>, ()> {
+            Ok(Some(self.0))
+        }
+    }
+
+    #[measure]
+    pub fn done(x: u8) -> impl Future<Item = u8, Error = ()> {
+        Done(x)
+    }
+
+    #[measure]
+    pub fn boxed(x: u8) -> Box<dyn Future<Item = u8, Error = ()> + Send> {
+        Box::new(Done(x))
+    }
+}
+
+/// A future that is a type of its own is no wrapped one.
+struct Own(u8);
+
+impl Future for Own {
+    type Output = u8;
+    #[measure]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u8> {
+        Poll::Ready(self.0)
+    }
+}
+
+#[measure]
+fn own(x: u8) -> Own {
+    Own(x)
+}
+
+fn main() {
+    use old::Future as _;
+    assert_eq!(named(1).name(), "ready");
+    let first = cloned(1);
+    drop((
+        first.clone(),
+        first,
+        everywhere(1),
+        immovable(1),
+        movable(0),
+        own(1),
+    ));
+    drop((outputs::boxed(ready(1)), outputs::returned(ready("a"))));
+    assert_eq!(
+        (old::done(1).poll(), old::boxed(2).poll()),
+        (Ok(Some(1)), Ok(Some(2)))
+    );
+}
