@@ -2,11 +2,11 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// Id of a callsite that is not recording: not registered yet, or switched off. No series has it, so
-/// the hot path finds no cell and turns to the cold one.
+/// Id of a callsite that has not registered yet. No series has it, so the hot path finds no node and turns to the cold
+/// one.
 pub(crate) const NO_ID: u32 = 16_383;
-/// Beside the id of a callsite that is sampled, so that the hot path, which reads the clock first, is not for it.
-const SAMPLED: u32 = 1 << 31;
+/// Id of a callsite that is switched off. No series has it, and it falls into the same place of a table.
+pub(crate) const OFF_ID: u32 = 32_767;
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub struct Spec {
 /// gives the number.
 #[derive(Debug)]
 pub struct Callsite {
-    /// Series id while recording, else [`NO_ID`]; [`SAMPLED`] beside. Written under the registry's lock; read by every
+    /// Series id while recording, else [`NO_ID`] or [`OFF_ID`]. Written under the registry's lock; read by every
     /// call, `Relaxed`, because an id is complete in itself.
     id: AtomicU32,
     /// Series id once registered, also while switched off. Same writers.
@@ -57,11 +57,23 @@ pub struct Callsite {
 pub(crate) struct Timing {
     /// One call in so many is timed, on average; 1 times every call.
     pub(crate) every: u32,
+    /// Whether the callsite says so, and the budget does not.
+    pub(crate) is_pinned: bool,
     /// Nanoseconds from which on a call is slow; `u64::MAX` where none is.
     pub(crate) slow_ns: u64,
+    /// Whether the calls are futures.
+    pub(crate) is_future: bool,
 }
 
 impl Timing {
+    /// Of a function without wishes.
+    pub(crate) const PLAIN: Self = Self {
+        every: 1,
+        is_pinned: false,
+        slow_ns: u64::MAX,
+        is_future: false,
+    };
+
     /// Largest number of calls of which one is timed.
     pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
@@ -75,8 +87,8 @@ impl Callsite {
             assigned: AtomicU32::new(NO_ID),
             spec,
             timing: Timing {
-                every: 1,
-                slow_ns: u64::MAX,
+                is_future: matches!(spec.kind, Kind::Future),
+                ..Timing::PLAIN
             },
         }
     }
@@ -84,6 +96,7 @@ impl Callsite {
     /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.
     #[must_use]
     pub const fn sample(mut self, every: u32) -> Self {
+        self.timing.is_pinned = true;
         self.timing.every = match every {
             0 => 1,
             Timing::EVERY_MAX.. => Timing::EVERY_MAX,
@@ -99,16 +112,10 @@ impl Callsite {
         self
     }
 
-    /// The series id of a callsite that records each call and times it.
-    #[inline(always)]
-    pub(crate) fn plain_id(&self) -> Option<u32> {
-        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id < NO_ID)
-    }
-
-    /// The series id, or [`NO_ID`].
+    /// The series id, or [`NO_ID`], or [`OFF_ID`].
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        self.id.load(Ordering::Relaxed) & !SAMPLED
+        self.id.load(Ordering::Relaxed)
     }
 
     pub(crate) fn assigned(&self) -> Option<u32> {
@@ -123,10 +130,9 @@ impl Callsite {
         let id = if on {
             self.assigned.load(Ordering::Relaxed)
         } else {
-            NO_ID
+            OFF_ID
         };
-        let sampled = if self.timing.every > 1 { SAMPLED } else { 0 };
-        self.id.store(id | sampled, Ordering::Relaxed);
+        self.id.store(id, Ordering::Relaxed);
     }
 
     pub(crate) const fn spec(&self) -> &Spec {

@@ -40,6 +40,11 @@ impl Scale {
         u64::try_from(wide.div_ceil(u128::from(self.factor))).unwrap_or(u64::MAX)
     }
 
+    /// What one tick takes.
+    pub(crate) fn ns_per_tick(self) -> f64 {
+        self.factor as f64 / ONE as f64
+    }
+
     /// Nanoseconds of a number of ticks, to the nearest.
     #[inline(always)]
     pub(crate) fn ns(self, ticks: u64) -> u64 {

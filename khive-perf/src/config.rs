@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sync::{AtomicBool, AtomicUsize, Once, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Once, Ordering};
 
 /// Series that a process can hold; ids beyond name the shared overflow series.
 pub(crate) const SERIES_CAPACITY: usize = 16_384 - 2;
@@ -24,6 +24,9 @@ pub struct Config {
     series_per_callsite_max: usize,
     call_tree_nodes_max: usize,
     attribute_bytes_max: usize,
+    /// `None` times every call.
+    overhead_budget: Option<Share>,
+    process_overhead_budget: Share,
 }
 
 impl Default for Config {
@@ -34,7 +37,27 @@ impl Default for Config {
             series_per_callsite_max: 64,
             call_tree_nodes_max: 4_096,
             attribute_bytes_max: 128,
+            overhead_budget: Some(Share::of(0.05)),
+            process_overhead_budget: Share::of(0.01),
         }
+    }
+}
+
+/// A share as it was given, by its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Share(u64);
+
+impl Share {
+    const fn of(share: f64) -> Self {
+        Self(share.to_bits())
+    }
+
+    const fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    fn is_valid(self) -> bool {
+        self.get() > 0.0 && self.get() <= 1.0
     }
 }
 
@@ -93,6 +116,37 @@ impl Config {
         self
     }
 
+    /// What measuring a callsite may cost, as a share of the time that its calls take themselves, measured callees left
+    /// out. Above 0, at most 1. Default 0.05.
+    ///
+    /// Where timing each call would cost more, only one in so many is timed, at random, and the others are counted:
+    /// calls and outcomes stay exact, times become estimates that say so, see
+    /// [`sampled`](crate::snapshot::CallsiteStats::sampled) and
+    /// [`total_error`](crate::snapshot::CallsiteStats::total_error). What takes less than a ten-thousandth of a thread's
+    /// time is timed in full, however short the calls are, and so are the first 256 calls on each path of a thread.
+    /// `#[measure(sample = N)]` says how many in the code; this does not change it then.
+    #[must_use]
+    pub fn overhead_budget(mut self, share: f64) -> Self {
+        self.overhead_budget = Some(Share::of(share));
+        self
+    }
+
+    /// What measuring may cost a thread, as a share of its time, over all callsites. Above 0, at most 1. Default 0.01.
+    ///
+    /// A thread that spends more cuts what [`overhead_budget`](Self::overhead_budget) allows its callsites.
+    #[must_use]
+    pub fn process_overhead_budget(mut self, share: f64) -> Self {
+        self.process_overhead_budget = Share::of(share);
+        self
+    }
+
+    /// Times every call, whatever that costs, but those of callsites with `sample = N`.
+    #[must_use]
+    pub fn time_every_call(mut self) -> Self {
+        self.overhead_budget = None;
+        self
+    }
+
     /// Makes this the configuration of the process.
     pub(crate) fn apply(&self) -> Result<(), ConfigError> {
         let at_least_one = [
@@ -100,25 +154,38 @@ impl Config {
             ("series_per_callsite_max", self.series_per_callsite_max),
             ("attribute_bytes_max", self.attribute_bytes_max),
         ];
-        if let Some((limit, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-            return Err(ConfigError {
-                limit,
-                value: 0,
-                allowed: "at least 1",
-            });
+        let impossible = |limit, value: &dyn fmt::Display, allowed| ConfigError {
+            limit,
+            value: value.to_string(),
+            allowed,
+        };
+        if let Some((limit, value)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(impossible(limit, value, "at least 1"));
         }
         if self.callsites_max > SERIES_CAPACITY {
             let (limit, value) = ("callsites_max", self.callsites_max);
-            return Err(ConfigError {
-                limit,
-                value,
-                allowed: "at most 16382",
-            });
+            return Err(impossible(limit, &value, "at most 16382"));
+        }
+        let shares = [
+            ("overhead_budget", self.overhead_budget),
+            (
+                "process_overhead_budget",
+                Some(self.process_overhead_budget),
+            ),
+        ];
+        for (limit, share) in shares {
+            if let Some(share) = share.filter(|share| !share.is_valid()) {
+                let allowed = "above 0 and at most 1";
+                return Err(impossible(limit, &share.get(), allowed));
+            }
         }
         CALLSITES_MAX.store(self.callsites_max, Ordering::Relaxed);
         SERIES_PER_CALLSITE_MAX.store(self.series_per_callsite_max, Ordering::Relaxed);
         CALL_TREE_NODES_MAX.store(self.call_tree_nodes_max, Ordering::Relaxed);
         ATTRIBUTE_BYTES_MAX.store(self.attribute_bytes_max, Ordering::Relaxed);
+        let overhead = self.overhead_budget.map_or(NO_BUDGET, |share| share.0);
+        OVERHEAD.store(overhead, Ordering::Relaxed);
+        PROCESS_OVERHEAD.store(self.process_overhead_budget.0, Ordering::Relaxed);
         WANTED.store(self.enabled, Ordering::Relaxed);
         Ok(())
     }
@@ -128,7 +195,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     limit: &'static str,
-    value: usize,
+    value: String,
     allowed: &'static str,
 }
 
@@ -149,6 +216,10 @@ static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(SERIES_CAPACITY);
 static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(64);
 static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(4_096);
 static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(128);
+static OVERHEAD: AtomicU64 = AtomicU64::new(0.05_f64.to_bits());
+static PROCESS_OVERHEAD: AtomicU64 = AtomicU64::new(0.01_f64.to_bits());
+/// Instead of a budget: every call is timed. No valid share.
+const NO_BUDGET: u64 = 0;
 static WANTED: AtomicBool = AtomicBool::new(true);
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
@@ -162,6 +233,17 @@ pub(crate) fn series_per_callsite_max() -> usize {
 
 pub(crate) fn call_tree_nodes_max() -> usize {
     CALL_TREE_NODES_MAX.load(Ordering::Relaxed)
+}
+
+/// Share of its own time that measuring a callsite may cost; `None` where every call is timed.
+pub(crate) fn overhead_budget() -> Option<f64> {
+    let share = OVERHEAD.load(Ordering::Relaxed);
+    (share != NO_BUDGET).then(|| f64::from_bits(share))
+}
+
+/// Share of its time that measuring may cost a thread.
+pub(crate) fn process_overhead_budget() -> f64 {
+    f64::from_bits(PROCESS_OVERHEAD.load(Ordering::Relaxed))
 }
 
 pub(crate) fn attribute_bytes_max() -> usize {

@@ -75,6 +75,25 @@ impl OwnedU64 {
     }
 }
 
+/// A sum of fractions that one thread writes and any thread reads.
+#[derive(Debug)]
+pub(crate) struct OwnedF64(OwnedU64);
+
+impl OwnedF64 {
+    pub(crate) const fn new(value: f64) -> Self {
+        Self(OwnedU64::new(value.to_bits()))
+    }
+
+    pub(crate) fn read(&self) -> f64 {
+        f64::from_bits(self.0.read())
+    }
+
+    /// Adds; to be called by the owner only.
+    pub(crate) fn add(&self, value: f64) {
+        self.0.set((self.read() + value).to_bits());
+    }
+}
+
 /// A value that only the thread owning its shard may touch.
 ///
 /// It is `Sync` only because it sits in structures that other threads read; those threads never

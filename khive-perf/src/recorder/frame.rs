@@ -3,12 +3,11 @@
 use std::ptr;
 
 use crate::outcome::Outcome;
-use crate::recorder::cell::Cell;
 use crate::recorder::node::Node;
 
 /// What is to be said of a call beside its node, in the low bits of the node's address. Nothing is said of a call
-/// that is timed for itself alone, ends well, and has no other call of its series around it: the address is then
-/// the shard's current node, and one comparison tells so.
+/// that is timed for itself alone, ends well, and came from the node's parent: the address is then the shard's
+/// current node, and one comparison tells so.
 pub(crate) struct Tags;
 
 impl Tags {
@@ -16,9 +15,11 @@ impl Tags {
     pub(crate) const OUTCOME: usize = 3;
     /// A call of the same series is around it.
     pub(crate) const INNER: usize = 1 << 2;
-    /// Its cell has a sampler, or a threshold for slow calls.
+    /// Its times stand for several calls, or its cell has a threshold for slow ones.
     pub(crate) const SPECIAL: usize = 1 << 3;
-    const ALL: usize = Self::OUTCOME | Self::INNER | Self::SPECIAL;
+    /// It came from elsewhere than the node's parent.
+    pub(crate) const IRREGULAR: usize = 1 << 4;
+    const ALL: usize = Self::OUTCOME | Self::INNER | Self::SPECIAL | Self::IRREGULAR;
 
     /// The node without what is said of the call.
     #[inline(always)]
@@ -33,55 +34,102 @@ impl Tags {
     }
 }
 
-/// Instead of a beginning: the call is not timed.
-const UNTIMED: u64 = u64::MAX;
+/// Instead of a beginning: the call is not timed, and was counted when it began; or is not recorded at all.
+const COUNTED: u64 = u64::MAX;
+/// Instead of a beginning: the same of a call that failed.
+const COUNTED_FAILED: u64 = u64::MAX - 1;
+/// Instead of a beginning: the call is not timed, and has callees.
+const UNTIMED: u64 = u64::MAX - 2;
 
 /// An open call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
-    /// Ticks, or [`UNTIMED`].
+    /// Ticks, or one of the constants above.
     pub(crate) start: u64,
     /// The node, tagged; null for a call that is not recorded.
     pub(crate) at: *const Node,
-    /// The node that was current before.
-    pub(crate) parent: *const Node,
     /// The shard's count of ticks in callees, before.
     pub(crate) callees_before: u64,
-    /// Of the shard.
-    pub(crate) generation: u64,
+    /// Of the shard, and how many calls this one stands for: see [`Stamp`].
+    pub(crate) stamp: Stamp,
+    /// The node that was current before; said only where it is not the node's parent.
+    pub(crate) from: *const Node,
+}
+
+/// The generation of a shard, and how many calls one call stands for; 0 for one that is not timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    pub(crate) const fn new(generation: u32, weight: u32) -> Self {
+        Self((weight as u64) << 32 | generation as u64)
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(crate) const fn weight(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 impl Frame {
     /// Belongs to no shard; closing it does nothing.
-    pub(crate) const NOOP: Self = Self {
-        start: 0,
-        at: ptr::null(),
-        parent: ptr::null(),
-        callees_before: 0,
-        generation: u64::MAX,
-    };
+    pub(crate) const NOOP: Self = Self::counted(ptr::null());
+
+    /// Of a call that is not timed and has been counted.
+    #[inline(always)]
+    pub(crate) const fn counted(at: *const Node) -> Self {
+        Self {
+            start: COUNTED,
+            at,
+            callees_before: 0,
+            stamp: Stamp::new(0, 0),
+            from: ptr::null(),
+        }
+    }
 
     /// The beginning of a call that stands for `weight` calls; 0 for one that is not timed.
     pub(crate) const fn start(ticks: u64, weight: u32) -> u64 {
         if weight == 0 { UNTIMED } else { ticks }
     }
 
+    /// Whether it was timed, so that its end is asked for.
+    #[inline(always)]
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.start < UNTIMED
+    }
+
+    /// Whether nothing is left to do unless the call fails.
+    #[inline(always)]
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.start == COUNTED
+    }
+
+    /// Whether the call was counted when it began, as one that would not fail.
+    pub(crate) const fn was_counted(&self) -> bool {
+        self.start >= COUNTED_FAILED
+    }
+
     /// What was noted of the call while it is open.
+    #[inline(always)]
     pub(crate) fn noted(&self) -> usize {
         self.at.addr() & Tags::OUTCOME
     }
 
-    /// Notes something of the call while it is open, in place of what was noted before.
-    pub(crate) fn note(&mut self, noted: usize) {
+    /// Notes something of the call while it is open, in place of what was noted before; `failed` if that is that
+    /// it failed.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, noted: usize, failed: bool) {
+        if self.was_counted() {
+            self.start = if failed { COUNTED_FAILED } else { COUNTED };
+        }
         self.at = self.at.map_addr(|at| (at & !Tags::OUTCOME) | noted);
     }
 
     pub(crate) fn node(&self) -> *const Node {
         Tags::strip(self.at)
-    }
-
-    pub(crate) const fn is_timed(&self) -> bool {
-        self.start != UNTIMED
     }
 
     pub(crate) fn is_noop(&self) -> bool {
@@ -91,18 +139,6 @@ impl Frame {
     /// Whether no other call of the same series was around this one.
     pub(crate) fn is_outermost(&self) -> bool {
         Tags::of(self.at) & Tags::INNER == 0
-    }
-
-    /// The cell of the series.
-    ///
-    /// # Safety
-    ///
-    /// The shard that it was opened in is alive, and it is not [`NOOP`](Self::NOOP).
-    pub(crate) unsafe fn cell<'a>(&self) -> &'a Cell {
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*self.node() };
-        // SAFETY: a frame's node is a call, and has a cell; cells live as long as their shard, too.
-        unsafe { &*node.cell }
     }
 
     /// The node with what is to be said of the call once it has ended so.
@@ -123,19 +159,15 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Of a node that was tagged when the call ended.
-    pub(crate) fn new(tagged: *const Node, cell: &Cell, ticks: u64) -> Self {
+    /// Of a node that was tagged when the call ended; `weight` holds if the tags say so.
+    pub(crate) fn new(tagged: *const Node, weight: u64, ticks: u64) -> Self {
         let tags = Tags::of(tagged);
         let special = tags & Tags::SPECIAL != 0;
         Self {
             ticks,
             outcome: Outcome::from_index((tags & Tags::OUTCOME) as u64),
             is_outermost: tags & Tags::INNER == 0,
-            weight: if special {
-                u64::from(cell.sampler.every())
-            } else {
-                1
-            },
+            weight: if special { weight } else { 1 },
         }
     }
 

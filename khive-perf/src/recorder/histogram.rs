@@ -106,19 +106,36 @@ impl HistogramCell {
         octave
     }
 
-    /// Adds what was recorded to `into`; by any thread.
-    pub(crate) fn read_into(&self, into: &mut Histogram, units: Units) {
-        let (min, max) = (self.min_ticks.read(), self.max_ticks.read());
+    /// Adds what was recorded to `into`, and a measurement that has not been recorded yet: its ticks, and how many
+    /// calls it stands for; by any thread. Both are turned into nanoseconds together, so that nothing changes by
+    /// rounding when it is recorded.
+    pub(crate) fn read_into(
+        &self,
+        into: &mut Histogram,
+        units: Units,
+        waiting: Option<(u64, u64)>,
+    ) {
+        let (mut min, mut max) = (self.min_ticks.read(), self.max_ticks.read());
+        let (mut sum, mut zeros) = (self.sum_ticks.read(), self.zeros.read());
+        let mut slot = None;
+        if let Some((ticks, weight)) = waiting {
+            (min, max) = (min.min(ticks), max.max(ticks));
+            sum = sum.wrapping_add(ticks.wrapping_mul(weight));
+            if ticks < units.buckets.measurable {
+                zeros += weight;
+            } else {
+                let (octave, place) = units.buckets.place_of(ticks);
+                slot = Some((units.buckets.slot(octave, place), weight));
+            }
+        }
         if min > max {
             return;
         }
         let ns = |ticks| units.scale.ns(ticks);
-        into.add_moments(
-            self.zeros.read(),
-            ns(self.sum_ticks.read()),
-            ns(min),
-            ns(max),
-        );
+        into.add_moments(zeros, ns(sum), ns(min), ns(max));
+        if let Some((slot, weight)) = slot {
+            into.add_recorded(slot, weight);
+        }
         for (octave, counts) in self.octaves.iter().enumerate() {
             let counts = counts.load(Ordering::Acquire);
             if counts.is_null() {

@@ -18,6 +18,8 @@ struct Local {
     fast: Cell<*const Shard>,
     shard: Cell<*const Shard>,
     quiet: Cell<u32>,
+    /// The thread records into another registry than the process's.
+    scoped: Cell<bool>,
     allocated: Cell<Allocated>,
 }
 
@@ -51,6 +53,7 @@ thread_local! {
             fast: Cell::new(&raw const NOWHERE),
             shard: Cell::new(&raw const NOWHERE),
             quiet: Cell::new(0),
+            scoped: Cell::new(false),
             allocated: Cell::new(Allocated {
                 bytes: 0,
                 allocations: 0,
@@ -81,6 +84,17 @@ pub(crate) unsafe fn set_fast(shard: *const Shard) {
             local.fast.set(shard);
         }
     });
+}
+
+/// Whether the thread records into another registry than the process's.
+#[inline(always)]
+pub(crate) fn is_scoped() -> bool {
+    LOCAL.with(|local| local.scoped.get())
+}
+
+/// Says whether it does.
+pub(crate) fn set_scoped(scoped: bool) {
+    LOCAL.with(|local| local.scoped.set(scoped));
 }
 
 /// Whether the recorder is at work on this thread, so that nothing may be recorded.

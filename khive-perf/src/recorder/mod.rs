@@ -6,11 +6,12 @@
 //! [`Totals`](totals::Totals). Nothing is ever reset.
 
 pub(crate) mod alloc;
+pub(crate) mod budget;
 pub(crate) mod cell;
 pub(crate) mod frame;
 pub(crate) mod histogram;
 pub(crate) mod local;
 pub(crate) mod node;
-pub(crate) mod sampler;
+pub(crate) mod sampled;
 pub(crate) mod shard;
 pub(crate) mod totals;

@@ -3,7 +3,8 @@
 use std::ptr;
 
 use crate::recorder::cell::Cell;
-use crate::sync::{OwnedU64, OwnerCell};
+use crate::recorder::sampled::Sampled;
+use crate::sync::{AtomicPtr, Ordering, OwnedU64, OwnerCell};
 
 /// Id of a thread's root: no call at all.
 pub(crate) const ROOT_ID: u32 = u32::MAX;
@@ -11,41 +12,82 @@ pub(crate) const ROOT_ID: u32 = u32::MAX;
 pub(crate) const OVERFLOW_ID: u32 = u32::MAX - 1;
 /// Id of what stands where no child is.
 const NOBODY_ID: u32 = u32::MAX - 2;
+/// Key of a node whose calls always take the long way.
+pub(crate) const LONG_WAY: u32 = u32::MAX - 3;
+/// Beside the id, in the key of a node of whose calls some are not timed and are only counted.
+pub(crate) const COUNTED: u32 = 1 << 30;
+
+/// Timed calls on one path, on one thread, until it is looked whether each has to be timed.
+pub(crate) const FIRST_REVIEW: u64 = 256;
 
 /// Stands where no child is, so that the hot path need not ask whether there is one.
-pub(crate) static NOBODY: Node = Node::new(NOBODY_ID, 0, ptr::null(), ptr::null(), ptr::null());
+pub(crate) static NOBODY: Node = Node::new(NOBODY_ID, 0, ptr::null(), ptr::null(), ptr::null(), 0);
 /// Stands where no call is: the root of threads that have no shard.
-pub(crate) static NOWHERE: Node = Node::new(ROOT_ID, 0, ptr::null(), ptr::null(), ptr::null());
+pub(crate) static NOWHERE: Node = Node::new(ROOT_ID, 0, ptr::null(), ptr::null(), ptr::null(), 0);
 
 /// What one thread has recorded of one path of calls. Times are in ticks.
 ///
-/// The alignment leaves the low bits of its address free for [`Tags`](crate::recorder::frame::Tags).
-#[repr(C, align(16))]
+/// The alignment leaves the low bits of its address free for [`Tags`](crate::recorder::frame::Tags), and puts what
+/// every call touches in one cache line.
+#[repr(C, align(64))]
 pub(crate) struct Node {
-    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
-    pub(crate) id: u32,
+    /// What the short way compares with the callsite's id: the same if each call is timed, the same with [`COUNTED`],
+    /// or what no callsite has. The owner's alone.
+    pub(crate) key: OwnerCell<u32>,
     /// How many nodes the thread had before.
     pub(crate) ordinal: u32,
-    /// The child entered last, so that a call from a loop needs no search; never null.
+    /// The child entered last, so that a call from a loop needs no search; never null. The owner's alone.
     pub(crate) last_child: OwnerCell<*const Self>,
     /// Outside callees. In two's complement: where callees are sampled, they are estimated to have taken more, for a
     /// while, than there was.
     pub(crate) self_ticks: OwnedU64,
+    /// Calls that were timed and ended well.
+    pub(crate) calls: OwnedU64,
+    /// Of outermost calls, each as often as it stands for calls; of futures, of their polls.
+    pub(crate) total_ticks: OwnedU64,
+    /// Timed calls until the budget is looked at.
+    pub(crate) until_review: OwnedU64,
     /// Of the series; null for the two that are no calls.
     pub(crate) cell: *const Cell,
-    /// Calls finished.
-    pub(crate) calls: OwnedU64,
-    /// Of outermost calls.
-    pub(crate) total_ticks: OwnedU64,
-    /// Of futures.
-    pub(crate) polls: OwnedU64,
     /// The caller's node; null for the root.
     pub(crate) parent: *const Self,
+    // === the second cache line
+    /// Calls that were not timed, as they begin.
+    pub(crate) untimed: OwnedU64,
+    /// The next call is timed once `untimed` is this, or beyond. Readers may set it to 0, to have the owner look.
+    pub(crate) fire_at: OwnedU64,
+    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
+    pub(crate) id: u32,
+    /// Calls of `untimed` that took the long way and have not ended; in two's complement, because a future may end
+    /// on another path.
+    pub(crate) untimed_open: OwnedU64,
+    /// Calls of `untimed` that did not end well.
+    pub(crate) untimed_failed: OwnedU64,
+    /// Calls that were timed and did not end well.
+    pub(crate) failed: OwnedU64,
+    /// Calls inside a call of the same series, and those of them that were not timed.
+    pub(crate) inner: OwnedU64,
+    pub(crate) inner_untimed: OwnedU64,
+    /// Nodes whose parent this is.
+    pub(crate) children: OwnedU64,
+    /// Open frames of inner calls, and of calls on paths beyond the limit.
+    pub(crate) open: OwnedU64,
+    /// Open recursive calls that went from this node, or one below it, to one further up: as long as there are such, a
+    /// call of this node is open that is not on the path from the current one.
+    pub(crate) passed: OwnedU64,
+    /// Polls of futures.
+    pub(crate) polls: OwnedU64,
+    /// Futures whose first poll was here.
+    pub(crate) begun: OwnedU64,
+    /// Null until some call was not timed; published with `Release`.
+    sampled: AtomicPtr<Sampled>,
+    /// Ticks at its making.
+    pub(crate) made_at: u64,
     /// The node that was new before this one; null at the end.
     pub(crate) next: *const Self,
 }
 
-// SAFETY: `last_child` is touched by the owner only; all else is atomic or does not change.
+// SAFETY: `OwnerCell`s are touched by the owner only; all else is atomic or does not change.
 unsafe impl Sync for Node {}
 
 impl Node {
@@ -55,18 +97,88 @@ impl Node {
         cell: *const Cell,
         parent: *const Self,
         next: *const Self,
+        made_at: u64,
     ) -> Self {
         Self {
-            id,
+            key: OwnerCell::new(LONG_WAY),
             ordinal,
             last_child: OwnerCell::new(&raw const NOBODY),
             self_ticks: OwnedU64::new(0),
-            cell,
             calls: OwnedU64::new(0),
             total_ticks: OwnedU64::new(0),
-            polls: OwnedU64::new(0),
+            until_review: OwnedU64::new(FIRST_REVIEW),
+            cell,
             parent,
+            untimed: OwnedU64::new(0),
+            fire_at: OwnedU64::new(0),
+            id,
+            untimed_open: OwnedU64::new(0),
+            untimed_failed: OwnedU64::new(0),
+            failed: OwnedU64::new(0),
+            inner: OwnedU64::new(0),
+            inner_untimed: OwnedU64::new(0),
+            children: OwnedU64::new(0),
+            open: OwnedU64::new(0),
+            passed: OwnedU64::new(0),
+            polls: OwnedU64::new(0),
+            begun: OwnedU64::new(0),
+            sampled: AtomicPtr::new(ptr::null_mut()),
+            made_at,
             next,
+        }
+    }
+
+    /// Leaves a call untimed, and counts it, unless it is the turn of one that is timed; by the owner.
+    #[inline(always)]
+    pub(crate) fn leave_untimed(&self) -> bool {
+        let untimed = self.untimed.read();
+        if untimed >= self.fire_at.read() {
+            return false;
+        }
+        self.untimed.set(untimed + 1);
+        true
+    }
+
+    /// What is known of its calls that are timed for others, too, once there are such.
+    pub(crate) fn sampled(&self) -> Option<&Sampled> {
+        // SAFETY: once published, it lives as long as its node.
+        unsafe { self.sampled.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The same, made if need be; by the owner.
+    pub(crate) fn sampled_or_new(&self) -> &Sampled {
+        if self.sampled.load(Ordering::Relaxed).is_null() {
+            let new = Box::into_raw(Box::new(Sampled::new(self.made_at)));
+            self.sampled.store(new, Ordering::Release);
+        }
+        // SAFETY: once published, it lives as long as its node.
+        unsafe { &*self.sampled.load(Ordering::Relaxed) }
+    }
+
+    /// Finished calls that were not timed, however they ended.
+    pub(crate) fn untimed_finished(&self) -> u64 {
+        let ended = self.untimed.read().wrapping_sub(self.untimed_open.read());
+        (ended as i64).max(0) as u64
+    }
+
+    /// Finished calls, however they ended.
+    pub(crate) fn finished(&self) -> u64 {
+        self.calls.read() + self.failed.read() + self.untimed_finished()
+    }
+
+    /// Whether it stands for all calls of its series beyond the limit.
+    pub(crate) fn is_overflow(&self) -> bool {
+        // SAFETY: null, or a node, which lives as long as its shard.
+        unsafe { self.parent.as_ref() }.is_some_and(|parent| parent.id == OVERFLOW_ID)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let sampled = *self.sampled.get_mut();
+        if !sampled.is_null() {
+            // SAFETY: it came from `Box::into_raw` in `sampled_or_new`, and is dropped once, here.
+            drop(unsafe { Box::from_raw(sampled) });
         }
     }
 }
@@ -150,6 +262,6 @@ impl NodeTable {
 }
 
 fn hash(parent: *const Node, id: u32) -> usize {
-    let word = (parent as usize as u64 >> 4) ^ (u64::from(id) << 40) ^ u64::from(id);
+    let word = (parent as usize as u64 >> 6) ^ (u64::from(id) << 40) ^ u64::from(id);
     (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24) as usize
 }

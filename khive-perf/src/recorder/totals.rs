@@ -33,59 +33,54 @@ impl AllocTotals {
 /// What was recorded of one series.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeriesTotals {
-    /// Wall time of outermost calls, by outcome.
+    /// Wall time of outermost calls, by outcome; where some were not timed, each that was stands for several.
     pub(crate) wall: [Histogram; 4],
-    /// Calls inside a call of the same series, by outcome.
-    pub(crate) recursive: [u64; 4],
-    /// Calls that `wall` holds beyond those there were, by outcome; below zero where it holds fewer.
-    pub(crate) surplus: [i64; 4],
-    /// Calls that were counted and not timed.
+    /// Finished calls, by outcome.
+    pub(crate) calls: [u64; 4],
+    /// Those of them that were not timed.
     pub(crate) untimed: u64,
+    /// Those of them that were inside a call of the same series.
+    pub(crate) inner: u64,
+    /// Time of outermost calls on a thread.
+    pub(crate) total_ns: u64,
+    /// Of the total, in square nanoseconds, where it is an estimate.
+    pub(crate) variance: f64,
+    /// Number of calls that the estimate rests on.
+    pub(crate) sampled: u64,
     pub(crate) slow: u64,
     pub(crate) alloc: AllocTotals,
     /// Below zero for a while where callees are sampled.
     pub(crate) self_ns: i64,
-    pub(crate) busy_ns: u64,
     pub(crate) idle_ns: u64,
     pub(crate) polls: u64,
     pub(crate) max_poll_ns: u64,
-    pub(crate) active: u64,
+    /// Calls, and polls of futures, that are under way.
+    pub(crate) open: u64,
+    /// Futures that were polled, and those of them that have ended.
     pub(crate) begun: u64,
     pub(crate) ended: u64,
 }
 
 impl SeriesTotals {
-    /// Adds the counts of calls of which not every one was timed, after their histograms, which held `before`
-    /// calls until then.
-    pub(crate) fn add_sampled(&mut self, before: [u64; 4], counted: [u64; 4], timed: u64) {
-        let estimated = self.wall.each_ref().map(Histogram::count);
-        for (at, surplus) in self.surplus.iter_mut().enumerate() {
-            let of = |counts: &[u64; 4]| counts.get(at).copied().unwrap_or(0) as i64;
-            *surplus += of(&estimated) - of(&before) - of(&counted);
-        }
-        let counted: u64 = counted.iter().sum();
-        self.untimed += counted.saturating_sub(timed);
-    }
-
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.wall.iter_mut().zip(&other.wall) {
             mine.merge(theirs);
         }
-        for (mine, theirs) in self.recursive.iter_mut().zip(&other.recursive) {
-            *mine += theirs;
-        }
-        for (mine, theirs) in self.surplus.iter_mut().zip(&other.surplus) {
+        for (mine, theirs) in self.calls.iter_mut().zip(&other.calls) {
             *mine += theirs;
         }
         self.untimed += other.untimed;
+        self.inner += other.inner;
+        self.total_ns += other.total_ns;
+        self.variance += other.variance;
+        self.sampled += other.sampled;
         self.slow += other.slow;
         self.alloc.merge(&other.alloc);
         self.self_ns = self.self_ns.saturating_add(other.self_ns);
-        self.busy_ns += other.busy_ns;
         self.idle_ns += other.idle_ns;
         self.polls += other.polls;
         self.max_poll_ns = self.max_poll_ns.max(other.max_poll_ns);
-        self.active += other.active;
+        self.open += other.open;
         self.begun += other.begun;
         self.ended += other.ended;
     }
@@ -97,6 +92,15 @@ pub(crate) struct TreeNode {
     pub(crate) id: u32,
     /// Index of the caller; the root is its own.
     pub(crate) parent: usize,
+    pub(crate) calls: u64,
+    pub(crate) total_ns: u64,
+    /// As in [`SeriesTotals`].
+    pub(crate) self_ns: i64,
+}
+
+/// What one thread adds to a path of calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PathFigures {
     pub(crate) calls: u64,
     pub(crate) total_ns: u64,
     /// As in [`SeriesTotals`].
@@ -165,11 +169,11 @@ impl TreeTotals {
         index
     }
 
-    pub(crate) fn add(&mut self, index: usize, calls: u64, total_ns: u64, self_ns: i64) {
+    pub(crate) fn add(&mut self, index: usize, figures: PathFigures) {
         if let Some(node) = self.nodes.get_mut(index) {
-            node.calls += calls;
-            node.total_ns += total_ns;
-            node.self_ns = node.self_ns.saturating_add(self_ns);
+            node.calls += figures.calls;
+            node.total_ns += figures.total_ns;
+            node.self_ns = node.self_ns.saturating_add(figures.self_ns);
         }
     }
 }

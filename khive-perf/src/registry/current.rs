@@ -86,19 +86,24 @@ pub(crate) fn shard() -> Option<&'static Shard> {
 }
 
 /// The shard of this thread that has the generation: the current one, or the home shard.
-pub(crate) fn shard_of(generation: u64) -> Option<&'static Shard> {
+pub(crate) fn shard_of(generation: u32) -> Option<&'static Shard> {
     LOCAL.with(|local| {
         [local.shard.get(), local.home.get()]
             .into_iter()
             // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
             .map(|shard| unsafe { &*shard })
-            .find(|shard| shard.generation == generation)
+            .find(|shard| shard.generation() == generation)
     })
 }
 
-/// Whether the thread is inside a scope.
-pub(crate) fn is_scoped() -> bool {
-    LOCAL.with(|local| !local.scope.get().is_null())
+/// Looks for something in the shards that the thread records into: the current one, and the home shard.
+pub(crate) fn find_in_shards<R>(find: impl Fn(&'static Shard) -> Option<R>) -> Option<R> {
+    LOCAL.with(|local| {
+        [local.shard.get(), local.home.get()]
+            .into_iter()
+            // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
+            .find_map(|shard| find(unsafe { &*shard }))
+    })
 }
 
 /// Counts a loss in the current registry.
@@ -149,6 +154,7 @@ impl Scope {
             let shard_before = local.shard.get();
             local.enter_shard(shard);
             let scope_before = local.scope.replace(scope);
+            local::set_scoped(!scope.is_null());
             Self {
                 _registry: registry,
                 shard_before,
@@ -163,6 +169,7 @@ impl Drop for Scope {
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.scope.set(self.scope_before);
+            local::set_scoped(!self.scope_before.is_null());
             // Outside any scope the home shard may have been made, or retired, in the meantime.
             let outside = self.scope_before.is_null();
             local.enter_shard(if outside {

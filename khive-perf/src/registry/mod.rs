@@ -59,9 +59,9 @@ pub(crate) struct Registry {
 struct Inner {
     shards: Vec<*mut Shard>,
     retired: Totals,
-    /// Self times that readers have seen, by series: where callees are sampled an estimate may fall for a while, and
-    /// a counter must not.
-    self_seen: BTreeMap<u32, i64>,
+    /// Self and total times that readers have seen, by series: where calls are sampled an estimate may fall for a while,
+    /// and a counter must not.
+    seen: BTreeMap<u32, (i64, u64)>,
     /// For a scoped registry: the shard of each thread that came by.
     by_thread: BTreeMap<u64, *const Shard>,
 }
@@ -88,7 +88,7 @@ impl Registry {
         let inner = Inner {
             shards: Vec::new(),
             retired: Totals::new(),
-            self_seen: BTreeMap::new(),
+            seen: BTreeMap::new(),
             by_thread: BTreeMap::new(),
         };
         Self {
@@ -173,9 +173,10 @@ impl Registry {
             unsafe { &**shard }.read_into(&mut totals, config::call_tree_nodes_max());
         }
         for (id, series) in &mut totals.series {
-            let seen = inner.self_seen.entry(*id).or_default();
-            *seen = series.self_ns.max(*seen);
-            series.self_ns = *seen;
+            let (self_ns, total_ns) = inner.seen.entry(*id).or_default();
+            *self_ns = series.self_ns.max(*self_ns);
+            *total_ns = series.total_ns.max(*total_ns);
+            (series.self_ns, series.total_ns) = (*self_ns, *total_ns);
         }
         totals
     }

@@ -73,12 +73,6 @@ pub(crate) fn all() -> Vec<Series> {
     lock(table()).series.clone()
 }
 
-/// Whether callsites record into the process's registry.
-pub(crate) fn is_switched_on() -> bool {
-    table();
-    SWITCHED_ON.load(Ordering::Relaxed)
-}
-
 /// Switches every callsite on or off, as the configuration says.
 pub(crate) fn apply_switch() {
     let mut table = lock(table());
@@ -92,7 +86,10 @@ pub(crate) fn apply_switch() {
 /// How calls of a series are timed; those that passed the limit on series have no common wish.
 pub(crate) fn timing(callsite: &Callsite, id: u32) -> Timing {
     if id == OVERFLOW_SERIES {
-        OVERFLOW.timing()
+        Timing {
+            is_future: callsite.timing().is_future,
+            ..Timing::PLAIN
+        }
     } else {
         callsite.timing()
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::attributes::AttributeValue;
 use crate::callsite::Kind;
 use crate::outcome::Outcome;
+use crate::recorder::budget::{self, Costs};
 use crate::recorder::totals::{AllocTotals, SeriesTotals, Totals};
 use crate::snapshot::Identity;
 use crate::stats::Histogram;
@@ -108,26 +109,15 @@ impl CallsiteStats {
     /// Finished calls with an outcome, recursive ones included. Exact.
     #[must_use]
     pub fn calls_by(&self, outcome: Outcome) -> u64 {
-        let recursive = self
-            .totals
-            .recursive
-            .get(outcome.index())
-            .copied()
-            .unwrap_or(0);
-        let surplus = self
-            .totals
-            .surplus
-            .get(outcome.index())
-            .copied()
-            .unwrap_or(0);
-        let outermost = self.wall_by(outcome).count() as i64 - surplus;
-        u64::try_from(outermost).unwrap_or(0) + recursive
+        let calls = self.totals.calls.get(outcome.index());
+        calls.copied().unwrap_or(0)
     }
 
-    /// Finished calls that were timed: all of them, unless the callsite has `sample = N`.
+    /// Finished calls that were timed: all of them, unless the callsite has `sample = N`, or timing each would cost
+    /// more than the [budget](crate::Config::overhead_budget).
     ///
     /// Where they are fewer, [`calls`](Self::calls) and outcomes are exact all the same, and all times,
-    /// histograms included, are estimates: each timed call stands for N.
+    /// histograms included, are estimates: each timed call stands for several.
     #[must_use]
     pub fn timed(&self) -> u64 {
         self.calls().saturating_sub(self.totals.untimed)
@@ -137,6 +127,39 @@ impl CallsiteStats {
     #[must_use]
     pub fn sampled(&self) -> bool {
         self.totals.untimed > 0
+    }
+
+    /// By how much [`busy`](Self::busy) may be off, where it is an estimate, [sampled](Self::sampled); else zero. The
+    /// truth is within this of the estimate in at least 95 of 100 cases.
+    ///
+    /// Half the width of a confidence interval from the estimate's standard error and the quantile of 0.9875 of
+    /// Student's distribution: that of 0.975 would leave nothing for the skewness of most latencies. Where a few calls
+    /// take most of the time and none of them was timed yet, no interval can know of them.
+    #[must_use]
+    pub fn total_error(&self) -> Duration {
+        let error = self.totals.variance.sqrt() * quantile(self.totals.sampled);
+        Duration::from_nanos(error as u64)
+    }
+
+    /// What measuring these calls has cost, by what a call costs on this machine. An estimate.
+    #[must_use]
+    pub fn overhead(&self) -> Duration {
+        let costs = Costs::of_process();
+        let regions = match self.kind() {
+            Kind::Future => self.polls() as f64 / self.calls().max(1) as f64,
+            Kind::Function | Kind::Region => 1.0,
+        };
+        let timed = self.timed() as f64 * costs.timed;
+        let untimed = self.totals.untimed as f64 * costs.untimed;
+        Duration::from_nanos(((timed + untimed) * regions.max(1.0)) as u64)
+    }
+
+    /// Whether the calls are so short that even counting them costs more than the
+    /// [budget](crate::Config::overhead_budget): measuring them makes their callers slower than was allowed.
+    #[must_use]
+    pub fn is_too_short(&self) -> bool {
+        let own_ns = self.self_time().as_nanos() as f64 / self.calls().max(1) as f64;
+        self.sampled() && budget::is_too_short(own_ns, Costs::of_process())
     }
 
     /// The time from which on a call is slow: `slow = ".."`.
@@ -181,7 +204,7 @@ impl CallsiteStats {
     pub fn in_flight(&self) -> u64 {
         match self.kind() {
             Kind::Future => self.totals.begun.saturating_sub(self.totals.ended),
-            Kind::Function | Kind::Region => self.totals.active,
+            Kind::Function | Kind::Region => self.totals.open,
         }
     }
 
@@ -201,13 +224,12 @@ impl CallsiteStats {
 
     /// Time on a thread, measured callees included: of a future, the time it was polled.
     ///
-    /// Outermost calls only. Of a future, polls of calls still under way are included.
+    /// Outermost calls only. Of a future, polls of calls still under way are included. Where calls are
+    /// [`sampled`](Self::sampled), an estimate for as many calls as there were, with an
+    /// [error](Self::total_error).
     #[must_use]
     pub fn busy(&self) -> Duration {
-        match self.kind() {
-            Kind::Future => Duration::from_nanos(self.totals.busy_ns),
-            Kind::Function | Kind::Region => self.totals.wall.iter().map(Histogram::sum).sum(),
-        }
+        Duration::from_nanos(self.totals.total_ns)
     }
 
     /// Of futures, the time between polls, of finished calls. Wall time is busy plus idle.
@@ -249,17 +271,17 @@ impl CallsiteStats {
         for (wall, before) in totals.wall.iter_mut().zip(&before.wall) {
             *wall = wall.since(before);
         }
-        for (count, before) in totals.recursive.iter_mut().zip(&before.recursive) {
+        for (count, before) in totals.calls.iter_mut().zip(&before.calls) {
             *count = count.saturating_sub(*before);
         }
-        for (surplus, before) in totals.surplus.iter_mut().zip(&before.surplus) {
-            *surplus -= before;
-        }
         totals.untimed = now.untimed.saturating_sub(before.untimed);
+        totals.inner = now.inner.saturating_sub(before.inner);
+        totals.total_ns = now.total_ns.saturating_sub(before.total_ns);
+        totals.variance = (now.variance - before.variance).max(0.0);
+        totals.sampled = now.sampled.saturating_sub(before.sampled);
         totals.slow = now.slow.saturating_sub(before.slow);
         totals.alloc = now.alloc.since(before.alloc);
         totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
-        totals.busy_ns = now.busy_ns.saturating_sub(before.busy_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
         totals.polls = now.polls.saturating_sub(before.polls);
         Self {
@@ -298,5 +320,23 @@ impl AllocStats {
     #[must_use]
     pub const fn max_bytes(&self) -> u64 {
         self.totals.max_bytes
+    }
+}
+
+/// Quantile of 0.9875 of Student's distribution for an estimate that rests on so many calls, by the expansion of
+/// Cornish and Fisher (Abramowitz and Stegun, 26.7.5); for the least numbers, their own.
+fn quantile(calls: u64) -> f64 {
+    const NORMAL: f64 = 2.241_403;
+    match calls {
+        0..=2 => 25.452,
+        3 => 6.205,
+        4 => 4.177,
+        _ => {
+            let freedom = calls as f64 - 1.0;
+            let z3 = NORMAL.powi(3);
+            let first = (z3 + NORMAL) / 4.0;
+            let second = (5.0 * NORMAL.powi(5) + 16.0 * z3 + 3.0 * NORMAL) / 96.0;
+            NORMAL + first / freedom + second / freedom.powi(2)
+        }
     }
 }

@@ -119,8 +119,7 @@ fn overflow(
             .get(*id as usize)
             .filter(|identity| identity.is_overflow);
         if identity.is_some() {
-            let calls = series.wall.iter().map(|wall| wall.count()).sum::<u64>()
-                + series.recursive.iter().sum::<u64>();
+            let calls = series.calls.iter().sum::<u64>();
             *(if *id == 0 {
                 &mut series_max
             } else {

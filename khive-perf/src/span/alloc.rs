@@ -17,7 +17,7 @@ use crate::span::future::Series;
 #[must_use = "it counts until it is dropped; bind it: `let _alloc = ..`"]
 #[derive(Debug)]
 pub struct AllocGuard {
-    generation: u64,
+    generation: u32,
     cell: *const Cell,
     before: Allocated,
     not_send: PhantomData<*const ()>,
@@ -38,7 +38,7 @@ pub fn count_alloc(guard: &SpanGuard) -> AllocGuard {
 }
 
 /// The cell, if the thread still records into its shard.
-fn cell_of<'a>(generation: u64, cell: *const Cell) -> Option<&'a AllocCell> {
+fn cell_of<'a>(generation: u32, cell: *const Cell) -> Option<&'a AllocCell> {
     current::shard_of(generation)?;
     // SAFETY: null, or a cell of the shard with this generation, which is this thread's and alive.
     unsafe { cell.as_ref() }.map(|cell| &cell.alloc)

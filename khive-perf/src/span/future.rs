@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread::panicking;
 
 use crate::attributes::Value;
 use crate::callsite::{Callsite, NO_ID};
@@ -14,6 +15,7 @@ use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Finished, Frame};
 use crate::recorder::local::{fast, is_quiet};
+use crate::recorder::node::Node;
 use crate::recorder::shard::Shard;
 use crate::registry::series;
 use crate::span::enabled::{is_off, place, place_cold, shard_of_frame};
@@ -179,23 +181,33 @@ impl<F: Future, P> Drop for Measured<F, P> {
 impl State {
     #[inline]
     fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
-        let start = if self.weight == 0 { 0 } else { raw_ticks() };
-        let shard = fast();
         let id = if self.id == NO_ID {
             callsite.id()
         } else {
             self.id
         };
-        let frame = match shard.cell(id) {
-            Some(cell) => self.open(shard, cell, start),
-            None => self.enter_cold(callsite),
-        };
+        let shard = fast();
+        // SAFETY: `fast` is this thread's shard.
+        let short = unsafe { shard.short_poll(id) }.filter(|_| self.weight == 1 && !panicking());
+        if let Some(at) = short {
+            let start = raw_ticks();
+            // SAFETY: as above; the node was found just now.
+            let frame = unsafe { shard.open_short(at, start) };
+            if self.registry != shard.registry {
+                // SAFETY: nodes live as long as their shard.
+                self.begin(shard, unsafe { &*at }, &frame);
+            }
+            return Entered { state: self, frame };
+        }
+        let frame = self.enter_long(callsite, shard, id);
         Entered { state: self, frame }
     }
 
-    #[cold]
     #[inline(never)]
-    fn enter_cold(&mut self, callsite: &'static Callsite) -> Frame {
+    fn enter_long(&mut self, callsite: &'static Callsite, shard: &Shard, id: u32) -> Frame {
+        if let Some(cell) = shard.cell(id) {
+            return self.open(shard, cell);
+        }
         let id = (self.id != NO_ID).then_some(self.id);
         // A call that has begun is followed to its end, also when its callsite is switched off.
         let id = if self.registry == 0 {
@@ -205,36 +217,41 @@ impl State {
         };
         let place = match id {
             Some(id) => place(callsite, id),
+            None if is_off(callsite) => None,
             None => place_cold(callsite, None),
         };
-        place.map_or(Frame::NOOP, |(shard, cell)| {
-            self.open(shard, cell, shard.now())
-        })
+        place.map_or(Frame::NOOP, |(shard, cell)| self.open(shard, cell))
     }
 
     /// Opens the frame of a poll. The first one, or the first one in this registry, whose clock may be another,
     /// begins the call.
-    #[inline]
-    fn open(&mut self, shard: &Shard, cell: &Cell, start: u64) -> Frame {
+    fn open(&mut self, shard: &Shard, cell: &Cell) -> Frame {
+        // SAFETY: the shard is this thread's, and the cell is its own, here and below.
+        let node = unsafe { shard.node_of_next(cell) };
         let begins = self.registry != shard.registry;
-        let mut start = start;
         if begins {
-            // Where the call was not timed elsewhere, the clock has not been read.
-            if self.weight == 0 {
-                start = shard.now();
-            }
-            self.weight = cell.sampler.next();
+            // SAFETY: see above.
+            self.weight = unsafe { shard.weight_of_next(node) };
         }
-        // SAFETY: the shard is this thread's, and the cell is its own.
-        let frame = unsafe { shard.open(cell, start, self.weight) };
+        let start = if self.weight == 0 { 0 } else { shard.now() };
+        // SAFETY: see above.
+        let frame = unsafe { shard.open_at(node, start, self.weight) };
         if begins {
-            self.registry = shard.registry;
-            self.start = frame.start;
-            self.busy = 0;
-            self.outermost = frame.is_outermost();
-            cell.begun.add(1);
+            self.begin(shard, node, &frame);
         }
         frame
+    }
+
+    fn begin(&mut self, shard: &Shard, node: &Node, frame: &Frame) {
+        self.registry = shard.registry;
+        self.start = frame.start;
+        self.busy = 0;
+        self.outermost = frame.is_outermost();
+        node.begun.add(1);
+        if self.weight == 0 {
+            node.untimed.add(1);
+            node.untimed_open.add(1);
+        }
     }
 }
 
@@ -252,62 +269,21 @@ impl Entered<'_> {
 
     #[inline]
     fn finish(&mut self, outcome: Option<Outcome>) {
-        let end = if self.frame.is_timed() {
-            raw_ticks()
-        } else {
-            0
-        };
-        let shard = fast();
-        let (shard, end) = if shard.generation == self.frame.generation {
-            (shard, end)
-        } else {
-            match shard_of_frame(&self.frame, end) {
-                Some(found) => found,
-                None => return,
-            }
-        };
-        self.record(shard, end, outcome);
-    }
-
-    #[inline]
-    fn record(&mut self, shard: &Shard, end: u64, outcome: Option<Outcome>) {
         let Self { state, frame } = self;
-        // SAFETY: the shard is alive, and the frame has a node.
-        let cell = unsafe { frame.cell() };
-        cell.count_poll();
-        // SAFETY: the shard is this thread's, and has the frame's generation.
-        let ticks = unsafe { shard.close(frame, end) };
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*frame.node() };
-        node.polls.add(1);
-        let weight = u64::from(state.weight);
-        if weight > 0 {
-            state.busy = state.busy.saturating_add(ticks);
-            let busy = shard.region(ticks);
-            cell.add_poll(busy, weight, frame.is_outermost());
-            if frame.is_outermost() {
-                node.total_ticks.add(busy.wrapping_mul(weight));
-            }
-        }
-        let Some(outcome) = outcome else { return };
-        state.ended = true;
-        cell.ended.add(1);
-        node.calls.add(1);
-        if weight == 0 {
-            cell.count(outcome);
+        if frame.is_noop() {
             return;
         }
-        let wall = end.saturating_sub(state.start);
-        let call = Finished {
-            ticks: shard.region(wall),
-            outcome,
-            is_outermost: state.outermost,
-            weight,
-        };
-        shard.record_finished(cell, &call);
-        if state.outermost {
-            let idle = wall.saturating_sub(state.busy);
-            cell.add_idle(idle.wrapping_mul(weight));
+        let end = if frame.is_timed() { raw_ticks() } else { 0 };
+        let shard = fast();
+        if !shard.is_innermost(frame.at) || panicking() {
+            return state.close_long(frame, end, outcome);
+        }
+        // SAFETY: `fast` is this thread's shard, and the frame is the innermost.
+        let (node, ticks) =
+            unsafe { shard.leave_innermost(frame.at, frame.start, frame.callees_before, end) };
+        state.record_poll(shard, node, ticks);
+        if let Some(outcome) = outcome {
+            state.record_end(shard, node, end, outcome);
         }
     }
 }
@@ -316,6 +292,72 @@ impl Drop for Entered<'_> {
     #[cold]
     fn drop(&mut self) {
         self.finish(Some(Outcome::Panic));
+    }
+}
+
+impl State {
+    #[inline(never)]
+    fn close_long(&mut self, frame: &Frame, end: u64, outcome: Option<Outcome>) {
+        let Some((shard, end)) = shard_of_frame(frame, end) else {
+            return;
+        };
+        // SAFETY: the shard is this thread's, and has the frame's generation.
+        let ticks = unsafe { shard.close(frame, end) };
+        // SAFETY: nodes live as long as their shard.
+        let node = unsafe { &*frame.node() };
+        if self.weight == 0 {
+            node.polls.add(1);
+        } else if frame.is_outermost() {
+            self.record_poll(shard, node, ticks);
+        } else {
+            self.busy = self.busy.saturating_add(ticks);
+            node.polls.add(1);
+        }
+        if let Some(outcome) = outcome {
+            self.record_end(shard, node, end, outcome);
+        }
+    }
+
+    #[inline(always)]
+    fn record_poll(&mut self, shard: &Shard, node: &Node, ticks: u64) {
+        self.busy = self.busy.saturating_add(ticks);
+        let busy = shard.region(ticks);
+        node.polls.add(1);
+        node.total_ticks
+            .add(busy.wrapping_mul(u64::from(self.weight)));
+        // SAFETY: a call's node has a cell; cells live as long as their shard.
+        unsafe { &*node.cell }.note_poll(busy);
+    }
+
+    #[inline]
+    fn record_end(&mut self, shard: &Shard, node: &Node, end: u64, outcome: Outcome) {
+        self.ended = true;
+        if self.weight == 0 {
+            shard.count_untimed(node, outcome);
+            node.untimed_open.sub(1);
+            if !self.outermost {
+                node.inner.add(1);
+                node.inner_untimed.add(1);
+            }
+            return;
+        }
+        let wall = end.saturating_sub(self.start);
+        let weight = u64::from(self.weight);
+        shard.record_future(
+            node,
+            &Finished {
+                ticks: shard.region(wall),
+                outcome,
+                is_outermost: self.outermost,
+                weight,
+            },
+            shard.region(self.busy),
+        );
+        if self.outermost {
+            let idle = wall.saturating_sub(self.busy);
+            // SAFETY: a call's node has a cell; cells live as long as their shard.
+            unsafe { &*node.cell }.add_idle(idle.wrapping_mul(weight));
+        }
     }
 }
 

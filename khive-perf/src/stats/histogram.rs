@@ -282,16 +282,6 @@ impl Histogram {
         self.add_to_slot(slot, count);
     }
 
-    /// Adds a measurement whose slot is known, `count` times; one without a slot is a zero.
-    pub(crate) fn record_in(&mut self, slot: Option<usize>, ns: u64, count: u64) {
-        self.widen(ns, ns);
-        self.sum_ns = self.sum_ns.saturating_add(ns.saturating_mul(count));
-        match slot {
-            Some(slot) => self.add_to_slot(slot, count),
-            None => self.zero_count = self.zero_count.saturating_add(count),
-        }
-    }
-
     /// Adds zeros, sum and range that belong to slots added by [`add_recorded`](Self::add_recorded).
     ///
     /// Call it before the slots, while [`is_empty`](Self::is_empty) still tells about the old range.

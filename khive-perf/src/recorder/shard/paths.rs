@@ -1,0 +1,230 @@
+//! Paths: which node a call belongs to, from where it comes.
+
+use std::ptr;
+
+use crate::callsite::Timing;
+use crate::recorder::cell::Cell;
+use crate::recorder::local::quiet;
+use crate::recorder::node::{COUNTED, LONG_WAY, NOBODY, Node, NodeTable, OVERFLOW_ID};
+use crate::recorder::shard::Shard;
+use crate::sync::Ordering;
+
+impl Shard {
+    /// The node of a call from `parent`.
+    ///
+    /// A recursive call goes to the node of the same series further up, so that the tree stays finite.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard, `parent` is one of its nodes, and `cell` one of its cells.
+    pub(super) unsafe fn path(&self, parent: *const Node, cell: &Cell) -> *const Node {
+        // SAFETY: nodes live as long as their shard.
+        let last_child = unsafe { &(*parent).last_child };
+        // SAFETY: the caller is the owner.
+        let last = unsafe { last_child.get() };
+        // SAFETY: nodes live as long as their shard, and what stands for none for ever.
+        if unsafe { (*last).id } == cell.id {
+            return last;
+        }
+        // SAFETY: the caller is the owner, and `with` is not entered again inside.
+        let found = unsafe { self.paths.with(|paths| paths.find(parent, cell.id)) };
+        let at = found.unwrap_or_else(|| {
+            let _quiet = quiet();
+            // SAFETY: as the caller vouches.
+            let grow = |paths: &mut NodeTable| unsafe { self.grow(paths, parent, cell) };
+            // SAFETY: the caller is the owner, and `grow` does not come back to the table.
+            unsafe { self.paths.with(grow) }
+        });
+        // SAFETY: nodes live as long as their shard.
+        let node = unsafe { &*at };
+        if ptr::eq(node.parent, parent) {
+            // While a call of it is open it must not be found the short way.
+            if node.passed.read() == 0 {
+                // SAFETY: the caller is the owner.
+                unsafe { last_child.set(at) };
+            }
+        } else if node.is_overflow() {
+            self.note_overflow(parent);
+        }
+        at
+    }
+
+    /// The node of a series below the root; by the owner of a shard that has recorded nothing.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn root_path(&self, id: u32, timing: Timing) -> Option<&Node> {
+        let cell = self.cell_or_new(id, timing)?;
+        // SAFETY: as the caller vouches.
+        let at = unsafe { self.path(self.current(), cell) };
+        // SAFETY: nodes live as long as their shard.
+        Some(unsafe { &*at })
+    }
+
+    /// Finds the node of a call further up, or makes one; beyond the limit, one below that of all further paths.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard, `parent` is one of its nodes, and `cell` one of its cells.
+    #[cold]
+    unsafe fn grow(&self, paths: &mut NodeTable, parent: *const Node, cell: &Cell) -> *const Node {
+        let nodes_max = crate::config::call_tree_nodes_max();
+        let above = above(parent, cell.id);
+        if !above.is_null() {
+            // Remembered, unless that were without bound, too.
+            if paths.len() <= nodes_max.saturating_mul(2) {
+                paths.insert(parent, cell.id, above);
+            }
+            return above;
+        }
+        // SAFETY: nodes live as long as their shard.
+        let from_overflow = unsafe { &*parent }.is_overflow();
+        // SAFETY: the caller is the owner.
+        let len = unsafe { self.nodes_len.get() };
+        if len as usize <= nodes_max && !from_overflow {
+            // SAFETY: the caller is the owner.
+            return unsafe { self.add_node(paths, parent, cell.id, cell) };
+        }
+        let root = root_of(parent);
+        let overflow = paths.find(root, OVERFLOW_ID).unwrap_or_else(|| {
+            // SAFETY: the caller is the owner.
+            unsafe { self.add_node(paths, root, OVERFLOW_ID, ptr::null()) }
+        });
+        paths.find(overflow, cell.id).unwrap_or_else(|| {
+            // SAFETY: the caller is the owner.
+            unsafe { self.add_node(paths, overflow, cell.id, cell) }
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    unsafe fn add_node(
+        &self,
+        paths: &mut NodeTable,
+        parent: *const Node,
+        id: u32,
+        cell: *const Cell,
+    ) -> *const Node {
+        // SAFETY: the caller is the owner.
+        let len = unsafe { self.nodes_len.get() };
+        let before = self.newest_node.load(Ordering::Relaxed);
+        let node = Node::new(id, len, cell, parent, before, self.now());
+        let at = Box::into_raw(Box::new(node));
+        // SAFETY: just made, and not published yet.
+        let node = unsafe { &*at };
+        // SAFETY: null, or a cell, which lives as long as its shard.
+        let cell = unsafe { cell.as_ref() };
+        // SAFETY: the caller is the owner, and the cell the node's.
+        unsafe { self.begin_timing(node, cell) };
+        // SAFETY: as above.
+        unsafe { self.doubt_leaves(parent) };
+        // SAFETY: null, or a node, which lives as long as its shard.
+        if let Some(parent) = unsafe { parent.as_ref() } {
+            parent.children.add(1);
+        }
+        // SAFETY: the caller is the owner.
+        unsafe { self.nodes_len.set(len + 1) };
+        paths.insert(parent, id, at);
+        self.newest_node.store(at, Ordering::Release);
+        at
+    }
+
+    /// Has calls from `parent`, and calls of it, that are only counted take the long way until they are looked at
+    /// again: the call that is made for the first time may come from inside of one of them.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    unsafe fn doubt_leaves(&self, parent: *const Node) {
+        let mut at = self.newest_node.load(Ordering::Relaxed).cast_const();
+        // SAFETY: nodes live as long as their shard.
+        while let Some(node) = unsafe { at.as_ref() } {
+            let concerned = ptr::eq(node.parent, parent) || ptr::eq(at, parent);
+            // SAFETY: as the caller vouches, here and below.
+            if concerned && unsafe { node.key.get() } == node.id ^ COUNTED {
+                // SAFETY: see above.
+                unsafe { node.key.set(LONG_WAY) };
+            }
+            at = node.next;
+        }
+    }
+
+    /// Notes from where the paths beyond the limit are entered.
+    fn note_overflow(&self, from: *const Node) {
+        // SAFETY: nodes live as long as their shard.
+        if !unsafe { &*from }.is_overflow() {
+            self.overflow_from.store(from.cast_mut(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an open call of this node is around the one that is to come from `from`.
+    ///
+    /// # Safety
+    ///
+    /// Both are nodes of this shard.
+    pub(super) unsafe fn is_around(&self, node: &Node, from: *const Node) -> bool {
+        if !node.is_overflow() {
+            // A call from elsewhere is a recursive one: it is here because the node is above.
+            return !ptr::eq(node.parent, from) || node.passed.read() > 0;
+        }
+        let entered_from = self.overflow_from.load(Ordering::Relaxed);
+        let is_above = |from| !above(from, node.id).is_null();
+        node.open.read() > 0 || is_above(from) || is_above(entered_from)
+    }
+
+    /// Notes, of all nodes between `from` and `node` further up, that a recursive call has passed them, or has ended.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard, and both are its nodes.
+    pub(super) unsafe fn pass(&self, node: &Node, from: *const Node, begins: bool) {
+        if ptr::eq(node.parent, from) || node.is_overflow() {
+            return;
+        }
+        let mut at = from;
+        while !ptr::eq(at, node) {
+            // SAFETY: nodes, and their parents, live as long as their shard.
+            let Some(passed) = (unsafe { at.as_ref() }) else {
+                return;
+            };
+            if begins {
+                passed.passed.add(1);
+                // SAFETY: as above; only the root has no parent, and it is not passed.
+                if let Some(parent) = unsafe { passed.parent.as_ref() } {
+                    // SAFETY: the caller is the owner.
+                    unsafe { parent.last_child.set(&raw const NOBODY) };
+                }
+            } else {
+                passed.passed.sub(1);
+            }
+            at = passed.parent;
+        }
+    }
+}
+
+/// The node of the series at `from` or above it; null if there is none.
+fn above(from: *const Node, id: u32) -> *const Node {
+    let mut above = from;
+    // SAFETY: null, or a node; nodes, and their parents, live as long as their shard.
+    while let Some(node) = unsafe { above.as_ref() } {
+        if node.id == id {
+            return above;
+        }
+        above = node.parent;
+    }
+    ptr::null()
+}
+
+fn root_of(node: *const Node) -> *const Node {
+    let mut at = node;
+    // SAFETY: nodes, and their parents, live as long as their shard.
+    while let Some(parent) = unsafe { at.as_ref() }.map(|node| node.parent) {
+        if parent.is_null() {
+            break;
+        }
+        at = parent;
+    }
+    at
+}
