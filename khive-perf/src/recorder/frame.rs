@@ -11,7 +11,7 @@ use crate::recorder::node::Node;
 pub(crate) struct Tags;
 
 impl Tags {
-    /// Of a call that has ended: its [`Outcome`]. Of one that is open: what a guard notes.
+    /// Of a call that has ended: its [`Outcome`].
     pub(crate) const OUTCOME: usize = 3;
     /// A call of the same series is around it.
     pub(crate) const INNER: usize = 1 << 2;
@@ -34,98 +34,46 @@ impl Tags {
     }
 }
 
-/// Instead of a beginning: the call is not timed, and was counted when it began; or is not recorded at all.
-const COUNTED: u64 = u64::MAX;
-/// Instead of a beginning: the same of a call that failed.
-const COUNTED_FAILED: u64 = u64::MAX - 1;
-/// Instead of a beginning: the call is not timed, and has callees.
-const UNTIMED: u64 = u64::MAX - 2;
+/// Instead of a beginning: the call is not timed.
+const UNTIMED: u64 = u64::MAX;
 
-/// An open call.
+/// An open call that went the long way. One that went the short way has its beginning in its node, because it is the
+/// only one that is open there.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Frame {
-    /// Ticks, or one of the constants above.
+    /// Ticks, or [`UNTIMED`].
     pub(crate) start: u64,
     /// The node, tagged; null for a call that is not recorded.
     pub(crate) at: *const Node,
     /// The shard's count of ticks in callees, before.
     pub(crate) callees_before: u64,
-    /// Of the shard, and how many calls this one stands for: see [`Stamp`].
-    pub(crate) stamp: Stamp,
-    /// The node that was current before; said only where it is not the node's parent.
+    /// Of the shard.
+    pub(crate) generation: u32,
+    /// How many calls it stands for; 0 for one that is not timed.
+    pub(crate) weight: u32,
+    /// The node that was current before.
     pub(crate) from: *const Node,
-}
-
-/// The generation of a shard, and how many calls one call stands for; 0 for one that is not timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(u64);
-
-impl Stamp {
-    pub(crate) const fn new(generation: u32, weight: u32) -> Self {
-        Self((weight as u64) << 32 | generation as u64)
-    }
-
-    pub(crate) const fn generation(self) -> u32 {
-        self.0 as u32
-    }
-
-    pub(crate) const fn weight(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
 }
 
 impl Frame {
     /// Belongs to no shard; closing it does nothing.
-    pub(crate) const NOOP: Self = Self::counted(ptr::null());
-
-    /// Of a call that is not timed and has been counted.
-    #[inline(always)]
-    pub(crate) const fn counted(at: *const Node) -> Self {
-        Self {
-            start: COUNTED,
-            at,
-            callees_before: 0,
-            stamp: Stamp::new(0, 0),
-            from: ptr::null(),
-        }
-    }
+    pub(crate) const NOOP: Self = Self {
+        start: UNTIMED,
+        at: ptr::null(),
+        callees_before: 0,
+        generation: 0,
+        weight: 0,
+        from: ptr::null(),
+    };
 
     /// The beginning of a call that stands for `weight` calls; 0 for one that is not timed.
     pub(crate) const fn start(ticks: u64, weight: u32) -> u64 {
         if weight == 0 { UNTIMED } else { ticks }
     }
 
-    /// Whether it was timed, so that its end is asked for.
-    #[inline(always)]
     pub(crate) const fn is_timed(&self) -> bool {
-        self.start < UNTIMED
-    }
-
-    /// Whether nothing is left to do unless the call fails.
-    #[inline(always)]
-    pub(crate) const fn is_counted(&self) -> bool {
-        self.start == COUNTED
-    }
-
-    /// Whether the call was counted when it began, as one that would not fail.
-    pub(crate) const fn was_counted(&self) -> bool {
-        self.start >= COUNTED_FAILED
-    }
-
-    /// What was noted of the call while it is open.
-    #[inline(always)]
-    pub(crate) fn noted(&self) -> usize {
-        self.at.addr() & Tags::OUTCOME
-    }
-
-    /// Notes something of the call while it is open, in place of what was noted before; `failed` if that is that
-    /// it failed.
-    #[inline(always)]
-    pub(crate) fn note(&mut self, noted: usize, failed: bool) {
-        if self.was_counted() {
-            self.start = if failed { COUNTED_FAILED } else { COUNTED };
-        }
-        self.at = self.at.map_addr(|at| (at & !Tags::OUTCOME) | noted);
+        self.start != UNTIMED
     }
 
     pub(crate) fn node(&self) -> *const Node {
@@ -143,8 +91,7 @@ impl Frame {
 
     /// The node with what is to be said of the call once it has ended so.
     pub(crate) fn ended(&self, outcome: Outcome) -> *const Node {
-        self.at
-            .map_addr(|at| (at & !Tags::OUTCOME) | outcome.index())
+        self.at.map_addr(|at| at | outcome.index())
     }
 }
 

@@ -43,23 +43,21 @@ impl HistogramCell {
         }
     }
 
-    /// Adds a measurement, if there is room for it already; by the owner. Says whether it did.
+    /// Adds a measurement of so many ticks, less those that the clock takes itself, if there is room for it already; by
+    /// the owner. Returns what was added.
     #[inline(always)]
-    pub(crate) fn record_one(&self, ticks: u64, buckets: &Buckets) -> bool {
-        if ticks < buckets.measurable {
+    pub(crate) fn record_one(&self, ticks: u64, bias: u64, buckets: &Buckets) -> Option<u64> {
+        let mut ticks = ticks.wrapping_sub(bias);
+        if (ticks as i64) < buckets.measurable as i64 {
+            ticks = (ticks as i64).max(0) as u64;
             self.zeros.add(1);
         } else {
             // SAFETY: what is measurable is more than nothing.
             unsafe { assert_unchecked(ticks > 0) };
             let (octave, place) = buckets.place_of(ticks);
-            let counts = match self.octaves.get(octave) {
-                Some(octave) => octave.load(Ordering::Relaxed),
-                None => return false,
-            };
+            let counts = self.octaves.get(octave)?.load(Ordering::Relaxed);
             // SAFETY: an octave, once published, lives as long as its cell.
-            let Some(octave) = (unsafe { counts.as_ref() }) else {
-                return false;
-            };
+            let octave = unsafe { counts.as_ref() }?;
             debug_assert!(place < PLACES);
             // SAFETY: a place is a number of boundaries in an octave, of which there are `PLACES - 1`.
             unsafe { octave.counts.get_unchecked(place) }.add(1);
@@ -67,7 +65,7 @@ impl HistogramCell {
         self.sum_ticks.add(ticks);
         self.min_ticks.lower(ticks);
         self.max_ticks.raise(ticks);
-        true
+        Some(ticks)
     }
 
     /// Adds a measurement that stands for `weight` calls; by the owner.

@@ -52,6 +52,9 @@ pub(crate) struct Node {
     /// The caller's node; null for the root.
     pub(crate) parent: *const Self,
     // === the second cache line
+    /// Of the open call that went the short way: ticks at its beginning, and the shard's count of ticks in callees then.
+    pub(crate) start: OwnerCell<u64>,
+    pub(crate) callees_before: OwnerCell<u64>,
     /// Calls that were not timed, as they begin.
     pub(crate) untimed: OwnedU64,
     /// The next call is timed once `untimed` is this, or beyond. Readers may set it to 0, to have the owner look.
@@ -109,6 +112,8 @@ impl Node {
             until_review: OwnedU64::new(FIRST_REVIEW),
             cell,
             parent,
+            start: OwnerCell::new(0),
+            callees_before: OwnerCell::new(0),
             untimed: OwnedU64::new(0),
             fire_at: OwnedU64::new(0),
             id,

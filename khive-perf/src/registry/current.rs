@@ -92,7 +92,7 @@ pub(crate) fn shard_of(generation: u32) -> Option<&'static Shard> {
             .into_iter()
             // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
             .map(|shard| unsafe { &*shard })
-            .find(|shard| shard.generation() == generation)
+            .find(|shard| shard.generation == generation)
     })
 }
 

@@ -9,9 +9,9 @@ use crate::callsite::{Callsite, OFF_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::{Frame, Stamp};
+use crate::recorder::frame::Frame;
 use crate::recorder::local::{fast, is_quiet, is_scoped, quiet};
-use crate::recorder::node::Node;
+use crate::recorder::node::{LONG_WAY, Node};
 use crate::recorder::shard::{NO_GENERATION, Shard, Short};
 use crate::registry::{Loss, current, series};
 
@@ -29,60 +29,121 @@ use crate::registry::{Loss, current, series};
 /// comparison and an addition.
 #[must_use = "a region ends when its guard is dropped; bind it: `let _guard = ..`"]
 pub struct SpanGuard {
-    /// Its tags for the outcome say what is known of it so far: [`OK`] and what follows.
-    frame: Frame,
+    word: Word,
     not_send: PhantomData<*const ()>,
 }
 
-/// Nothing is to be said.
-const OK: usize = 0;
-/// It failed.
-const FAILED: usize = 1;
-/// The thread was unwinding already when the region began, so that its end is not a panic.
-const UNWINDING: usize = 2;
+/// An open call in one word, because a guard lives as long as the function that it measures, in its registers: the node
+/// of a call that went the short way, or a [`Frame`] on the heap; and tags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word(pub(super) *const ());
+
+impl Word {
+    /// The call failed.
+    const FAILED: usize = 1;
+    /// The thread was unwinding already when the region began, so that its end is not a panic.
+    pub(super) const UNWINDING: usize = 2;
+    /// The call was counted when it began, as one that would not fail: nothing is left to do.
+    const COUNTED: usize = 4;
+    /// The same of one that failed.
+    const COUNTED_FAILED: usize = 8;
+    /// The call has a frame on the heap.
+    pub(super) const LONG: usize = 16;
+    const ALL: usize = 31;
+
+    /// Of a call that is not recorded.
+    pub(super) const NOOP: Self = Self(std::ptr::without_provenance(Self::COUNTED));
+
+    #[inline(always)]
+    pub(super) fn tagged<T>(pointer: *const T, tags: usize) -> Self {
+        Self(pointer.cast::<()>().map_addr(|address| address | tags))
+    }
+
+    #[inline(always)]
+    pub(super) fn has(self, tag: usize) -> bool {
+        self.0.addr() & tag != 0
+    }
+
+    #[inline(always)]
+    fn with(self, tags: usize) -> Self {
+        Self(self.0.map_addr(|address| address | tags))
+    }
+
+    #[inline(always)]
+    fn without(self, tags: usize) -> Self {
+        Self(self.0.map_addr(|address| address & !tags))
+    }
+
+    fn pointer<T>(self) -> *const T {
+        self.0.map_addr(|address| address & !Self::ALL).cast()
+    }
+}
 
 /// Enters a region.
 #[inline(always)]
 pub fn enter(callsite: &'static Callsite) -> SpanGuard {
     let id = callsite.id();
-    let shard = fast();
-    // A call that begins while the thread unwinds must be known as such at its end.
-    let frame = if panicking() {
-        enter_long(callsite)
-    } else {
-        // SAFETY: `fast` is this thread's shard, here and below.
-        match unsafe { shard.short(id) } {
-            // SAFETY: see above.
-            Some(Short::Timed(at)) => unsafe { shard.open_short(at, raw_ticks()) },
-            Some(Short::Counted(at)) => Frame::counted(at),
-            None if id == OFF_ID && !is_scoped() => Frame::NOOP,
-            None => enter_long(callsite),
-        }
+    // SAFETY: `fast` is this thread's shard.
+    let word = match unsafe { fast().short(id) } {
+        Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
+        Some(Short::Timed) => enter_timed(),
+        None if id == OFF_ID && !is_scoped() => Word::NOOP,
+        None => enter_long(callsite),
     };
     SpanGuard {
-        frame,
+        word,
         not_send: PhantomData,
     }
 }
 
-/// Enters a region of which something is to be said, or that no other one like it preceded.
+/// Enters a region that was found to be timed by the short way.
+///
+/// Not inlined, as [`close`] is not: a function is measured in many places, and this leaves them small.
 #[inline(never)]
-fn enter_long(callsite: &'static Callsite) -> Frame {
+fn enter_timed() -> Word {
+    // A call that begins while the thread unwinds must be known as such at its end. First, while nothing has to be kept
+    // across the answer.
+    if panicking() {
+        return enter_unwinding();
+    }
+    let start = raw_ticks();
+    // SAFETY: `fast` is this thread's shard, and it was found just now.
+    Word(unsafe { fast().open_short(start) }.cast())
+}
+
+#[cold]
+#[inline(never)]
+fn enter_unwinding() -> Word {
+    // SAFETY: as in `enter_timed`.
+    let at = unsafe { fast().open_short(raw_ticks()) };
+    Word::tagged(at, Word::UNWINDING)
+}
+
+/// Enters a region of which something is to be said, or that no other one like it preceded.
+#[cold]
+#[inline(never)]
+fn enter_long(callsite: &'static Callsite) -> Word {
     let shard = fast();
     let frame = match shard.cell(callsite.id()) {
         // SAFETY: `fast` is this thread's shard, and the cell is its own.
         Some(cell) => unsafe { shard.open(cell, raw_ticks) },
         None => open_cold(callsite, None),
     };
-    note_unwinding(frame)
+    word_of(frame)
 }
 
-#[inline]
-fn note_unwinding(mut frame: Frame) -> Frame {
-    if panicking() && !frame.is_noop() {
-        frame.note(UNWINDING, false);
+/// Keeps a frame on the heap.
+pub(super) fn word_of(frame: Frame) -> Word {
+    if frame.is_noop() {
+        return Word::NOOP;
     }
-    frame
+    let _quiet = quiet();
+    let word = Word::tagged(Box::into_raw(Box::new(frame)), Word::LONG);
+    if panicking() {
+        word.with(Word::UNWINDING)
+    } else {
+        word
+    }
 }
 
 /// Enters a region of the series that these fields name.
@@ -92,14 +153,25 @@ fn note_unwinding(mut frame: Frame) -> Frame {
 /// That of [`enter`], and a hash and a comparison of the fields; the first time that a thread meets a
 /// set of fields, a lock.
 pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> SpanGuard {
-    let frame = if is_quiet() || is_off(callsite) {
-        Frame::NOOP
+    let word = if is_quiet() || is_off(callsite) {
+        Word::NOOP
     } else {
-        open_cold(callsite, Some(series::with_fields(callsite, fields)))
+        enter_series(callsite, series::with_fields(callsite, fields))
     };
     SpanGuard {
-        frame: note_unwinding(frame),
+        word,
         not_send: PhantomData,
+    }
+}
+
+/// Enters a region of a series.
+#[inline]
+fn enter_series(callsite: &'static Callsite, id: u32) -> Word {
+    // SAFETY: `fast` is this thread's shard.
+    match unsafe { fast().short(id) } {
+        Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
+        Some(Short::Timed) => enter_timed(),
+        None => word_of(open_cold(callsite, Some(id))),
     }
 }
 
@@ -108,7 +180,7 @@ pub(super) fn is_off(callsite: &'static Callsite) -> bool {
     callsite.id() == OFF_ID && !is_scoped()
 }
 
-/// Opens a frame where the hot path found no cell: registers what is missing.
+/// Opens a frame where there is no cell yet: registers what is missing.
 #[cold]
 #[inline(never)]
 fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
@@ -147,8 +219,8 @@ pub(super) fn place(
 }
 
 /// Finds the shard that a frame was opened in, and the end of the frame by its clock.
-pub(super) fn shard_of_frame(frame: &Frame, end: u64) -> Option<(&'static Shard, u64)> {
-    let Some(shard) = current::shard_of(frame.stamp.generation()) else {
+fn shard_of_frame(frame: &Frame, end: u64) -> Option<(&'static Shard, u64)> {
+    let Some(shard) = current::shard_of(frame.generation) else {
         current::count_loss(Loss::GuardOutlivedScope);
         return None;
     };
@@ -159,22 +231,25 @@ impl SpanGuard {
     /// Says how the call went: `false` counts it as an error. The last word holds.
     #[inline]
     pub fn outcome(&mut self, ok: bool) {
-        if ok && self.frame.noted() == OK || self.frame.is_noop() {
-            return;
-        }
-        let unwinding = self.frame.noted() & UNWINDING;
-        self.frame
-            .note(unwinding | if ok { OK } else { FAILED }, !ok);
+        const COUNTED: usize = Word::COUNTED | Word::COUNTED_FAILED;
+        let word = self.word;
+        self.word = match (word.has(COUNTED), ok) {
+            (false, true) => word.without(Word::FAILED),
+            (false, false) => word.with(Word::FAILED),
+            (true, true) => word.without(COUNTED).with(Word::COUNTED),
+            (true, false) => word.without(COUNTED).with(Word::COUNTED_FAILED),
+        };
     }
 
     /// The generation of the shard that its call is recorded in, and the cell; null if it is not recorded.
     pub(super) fn place(&self) -> (u32, *const Cell) {
-        if self.frame.is_noop() {
-            return (NO_GENERATION, std::ptr::null());
+        let mut at = self.word.pointer();
+        if self.word.has(Word::LONG) {
+            // SAFETY: it came from `word_of`, and is there until the guard is dropped.
+            at = unsafe { &*self.word.pointer::<Frame>() }.node();
         }
-        let at = self.frame.node();
         let found =
-            current::find_in_shards(|shard| Some((shard.generation(), shard.node_of(at)?.cell)));
+            current::find_in_shards(|shard| Some((shard.generation, shard.node_of(at)?.cell)));
         found.unwrap_or((NO_GENERATION, std::ptr::null()))
     }
 }
@@ -182,101 +257,102 @@ impl SpanGuard {
 impl Drop for SpanGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        let Frame {
-            start,
-            at,
-            callees_before,
-            stamp,
-            from,
-        } = self.frame;
-        if self.frame.is_timed() {
-            close(start, at, callees_before, stamp, from, raw_ticks());
-        } else if !self.frame.is_counted() || panicking() {
-            close_untimed(start, at, callees_before, stamp, from);
+        let word = self.word;
+        if !word.has(Word::COUNTED) {
+            close(word);
+        } else if panicking() {
+            close_counted(word, Outcome::Panic);
         }
     }
 }
 
-/// Ends a region that was timed. The frame comes in its parts, so that it need not be put together in memory.
+/// Ends a region that was timed, or of which something is to be said.
 #[inline(never)]
-fn close(
-    start: u64,
-    at: *const Node,
-    callees_before: u64,
-    stamp: Stamp,
-    from: *const Node,
-    end: u64,
-) {
+fn close(word: Word) {
+    let end = raw_ticks();
     let shard = fast();
-    if !shard.is_innermost(at) || panicking() {
-        return close_long(start, at, callees_before, stamp, from, end);
+    // SAFETY: `fast` is this thread's shard.
+    let Some(ended) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
+        return close_long(word, end);
+    };
+    shard.let_wait(ended.node, ended.ticks);
+    // Last, while nothing has to be kept across the answer.
+    if panicking() {
+        correct_to_panic();
     }
-    // SAFETY: `fast` is this thread's shard, and the frame is the innermost.
-    let (_, ticks) = unsafe { shard.leave_innermost(at, start, callees_before, end) };
-    shard.let_wait(at, ticks);
 }
 
-/// How a region has ended that is left while this was noted of it.
-fn outcome_of(noted: usize) -> Outcome {
-    match (panicking() && noted & UNWINDING == 0, noted & FAILED != 0) {
+/// Says of the call that was just recorded that it ended by a panic.
+#[cold]
+#[inline(never)]
+fn correct_to_panic() {
+    fast().correct_waiting(Outcome::Panic);
+}
+
+/// Ends what is not an innermost region that went the short way, and well.
+#[cold]
+#[inline(never)]
+fn close_long(word: Word, end: u64) {
+    let panicked = panicking() && !word.has(Word::UNWINDING);
+    let outcome = match (panicked, word.has(Word::FAILED | Word::COUNTED_FAILED)) {
         (true, _) => Outcome::Panic,
         (false, true) => Outcome::Error,
         (false, false) => Outcome::Ok,
-    }
-}
-
-/// Ends what is not an innermost region that went well.
-#[inline(never)]
-fn close_long(
-    start: u64,
-    at: *const Node,
-    callees_before: u64,
-    stamp: Stamp,
-    from: *const Node,
-    end: u64,
-) {
-    let frame = Frame {
-        start,
-        at,
-        callees_before,
-        stamp,
-        from,
     };
-    let Some((shard, end)) = shard_of_frame(&frame, end) else {
+    if word.has(Word::COUNTED_FAILED) {
+        return close_counted(word, outcome);
+    }
+    // SAFETY: the guard is dropped once.
+    let Some((shard, end, frame)) = (unsafe { frame_of(word, end) }) else {
         return;
     };
-    // SAFETY: the shard is this thread's, and has the frame's generation.
+    // SAFETY: the shard is this thread's, and the frame was opened there.
     let ticks = unsafe { shard.close(&frame, end) };
     // SAFETY: as above.
-    unsafe { shard.record(&frame, ticks, outcome_of(frame.noted())) };
+    unsafe { shard.record(&frame, ticks, outcome) };
 }
 
-/// Ends a region that was not timed, if there is more to it than that it was counted when it began.
+/// The frame of an open call, its shard, and its end by the shard's clock; `None` if the shard is gone.
+///
+/// # Safety
+///
+/// The word is not used again.
+pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u64, Frame)> {
+    if word.has(Word::LONG) {
+        let _quiet = quiet();
+        // SAFETY: it came from `word_of`, and is taken once, as the caller vouches.
+        let frame = *unsafe { Box::from_raw(word.pointer::<Frame>().cast_mut()) };
+        let (shard, end) = shard_of_frame(&frame, end)?;
+        return Some((shard, end, frame));
+    }
+    let at = word.pointer();
+    let found = current::find_in_shards(|shard| Some((shard, shard.node_of(at)?)));
+    let Some((shard, node)) = found else {
+        current::count_loss(Loss::GuardOutlivedScope);
+        return None;
+    };
+    // SAFETY: the shard is this thread's.
+    Some((shard, end, unsafe { shard.frame_of(node) }))
+}
+
+/// Ends a region that was counted when it began, and failed.
+///
+/// Whether the thread was unwinding at that time was not asked. Calls of the node are led the long way for a while, where
+/// it is: if destructors call it, at most the first of those calls is taken for one that panicked.
 #[cold]
 #[inline(never)]
-fn close_untimed(
-    start: u64,
-    at: *const Node,
-    callees_before: u64,
-    stamp: Stamp,
-    from: *const Node,
-) {
-    let frame = Frame {
-        start,
-        at,
-        callees_before,
-        stamp,
-        from,
-    };
-    if !frame.was_counted() {
-        return close_long(start, at, callees_before, stamp, from, 0);
-    }
-    if frame.is_noop() {
+fn close_counted(word: Word, outcome: Outcome) {
+    let at = word.pointer::<Node>();
+    if at.is_null() {
         return;
     }
     let counted = current::find_in_shards(|shard| {
-        let node = shard.node_of(frame.node())?;
-        shard.count_untimed(node, outcome_of(frame.noted()));
+        let node = shard.node_of(at)?;
+        shard.count_untimed(node, outcome);
+        if outcome == Outcome::Panic {
+            // SAFETY: the shard is this thread's.
+            unsafe { node.key.set(LONG_WAY) };
+        }
         Some(())
     });
     if counted.is_none() {

@@ -18,7 +18,7 @@ use crate::recorder::local::{fast, is_quiet};
 use crate::recorder::node::Node;
 use crate::recorder::shard::Shard;
 use crate::registry::series;
-use crate::span::enabled::{is_off, place, place_cold, shard_of_frame};
+use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
 use crate::span::{Always, Judge, OkIf};
 
 /// A future that is measured: wall time from its first poll to its end, busy and idle time, polls.
@@ -186,21 +186,22 @@ impl State {
         } else {
             self.id
         };
-        let shard = fast();
-        // SAFETY: `fast` is this thread's shard.
-        let short = unsafe { shard.short_poll(id) }.filter(|_| self.weight == 1 && !panicking());
-        if let Some(at) = short {
+        // SAFETY: `fast` is this thread's shard, here and below.
+        let short = unsafe { fast().short_poll(id) };
+        let word = if short && self.weight == 1 && !panicking() {
+            let shard = fast();
             let start = raw_ticks();
-            // SAFETY: as above; the node was found just now.
-            let frame = unsafe { shard.open_short(at, start) };
+            // SAFETY: see above, and it was found just now.
+            let at = unsafe { shard.open_short(start) };
             if self.registry != shard.registry {
                 // SAFETY: nodes live as long as their shard.
-                self.begin(shard, unsafe { &*at }, &frame);
+                self.begin(shard, unsafe { &*at }, start, true);
             }
-            return Entered { state: self, frame };
-        }
-        let frame = self.enter_long(callsite, shard, id);
-        Entered { state: self, frame }
+            Word(at.cast())
+        } else {
+            word_of(self.enter_long(callsite, fast(), id))
+        };
+        Entered { state: self, word }
     }
 
     #[inline(never)]
@@ -237,16 +238,16 @@ impl State {
         // SAFETY: see above.
         let frame = unsafe { shard.open_at(node, start, self.weight) };
         if begins {
-            self.begin(shard, node, &frame);
+            self.begin(shard, node, frame.start, frame.is_outermost());
         }
         frame
     }
 
-    fn begin(&mut self, shard: &Shard, node: &Node, frame: &Frame) {
+    fn begin(&mut self, shard: &Shard, node: &Node, start: u64, outermost: bool) {
         self.registry = shard.registry;
-        self.start = frame.start;
+        self.start = start;
         self.busy = 0;
-        self.outermost = frame.is_outermost();
+        self.outermost = outermost;
         node.begun.add(1);
         if self.weight == 0 {
             node.untimed.add(1);
@@ -258,7 +259,7 @@ impl State {
 /// One poll, or the drop, of a future. Left by `leave`; if that does not come, by unwinding.
 struct Entered<'a> {
     state: &'a mut State,
-    frame: Frame,
+    word: Word,
 }
 
 impl Entered<'_> {
@@ -269,21 +270,10 @@ impl Entered<'_> {
 
     #[inline]
     fn finish(&mut self, outcome: Option<Outcome>) {
-        let Self { state, frame } = self;
-        if frame.is_noop() {
-            return;
-        }
-        let end = if frame.is_timed() { raw_ticks() } else { 0 };
-        let shard = fast();
-        if !shard.is_innermost(frame.at) || panicking() {
-            return state.close_long(frame, end, outcome);
-        }
-        // SAFETY: `fast` is this thread's shard, and the frame is the innermost.
-        let (node, ticks) =
-            unsafe { shard.leave_innermost(frame.at, frame.start, frame.callees_before, end) };
-        state.record_poll(shard, node, ticks);
         if let Some(outcome) = outcome {
-            state.record_end(shard, node, end, outcome);
+            self.state.end(self.word, outcome);
+        } else {
+            self.state.pause(self.word);
         }
     }
 }
@@ -296,13 +286,46 @@ impl Drop for Entered<'_> {
 }
 
 impl State {
+    /// Ends a poll after which the future is pending.
     #[inline(never)]
-    fn close_long(&mut self, frame: &Frame, end: u64, outcome: Option<Outcome>) {
-        let Some((shard, end)) = shard_of_frame(frame, end) else {
+    fn pause(&mut self, word: Word) {
+        let end = raw_ticks();
+        let shard = fast();
+        // SAFETY: `fast` is this thread's shard.
+        let Some(poll) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
+            return self.close_long(word, end, None);
+        };
+        // SAFETY: nodes live as long as their shard.
+        self.record_poll(shard, unsafe { &*poll.node }, poll.ticks);
+    }
+
+    /// Ends the last poll.
+    #[inline(never)]
+    fn end(&mut self, word: Word, outcome: Outcome) {
+        let end = raw_ticks();
+        let shard = fast();
+        // SAFETY: `fast` is this thread's shard.
+        let Some(poll) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
+            return self.close_long(word, end, Some(outcome));
+        };
+        // SAFETY: nodes live as long as their shard.
+        let node = unsafe { &*poll.node };
+        self.record_poll(shard, node, poll.ticks);
+        self.record_end(shard, node, end, outcome);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_long(&mut self, word: Word, end: u64, outcome: Option<Outcome>) {
+        if word == Word::NOOP {
+            return;
+        }
+        // SAFETY: each poll is ended once.
+        let Some((shard, end, frame)) = (unsafe { frame_of(word, end) }) else {
             return;
         };
-        // SAFETY: the shard is this thread's, and has the frame's generation.
-        let ticks = unsafe { shard.close(frame, end) };
+        // SAFETY: the shard is this thread's, and the frame was opened there.
+        let ticks = unsafe { shard.close(&frame, end) };
         // SAFETY: nodes live as long as their shard.
         let node = unsafe { &*frame.node() };
         if self.weight == 0 {

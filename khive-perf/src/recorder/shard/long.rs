@@ -4,7 +4,7 @@ use std::ptr;
 
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::{Frame, Stamp, Tags};
+use crate::recorder::frame::{Frame, Tags};
 use crate::recorder::node::Node;
 use crate::recorder::shard::Shard;
 use crate::sync::Ordering;
@@ -72,8 +72,27 @@ impl Shard {
             at: at.map_addr(|address| address | tags),
             // SAFETY: the caller is the owner.
             callees_before: unsafe { self.callees.get() },
-            stamp: Stamp::new(self.generation(), weight),
+            generation: self.generation,
+            weight,
             from,
+        }
+    }
+
+    /// The frame of the open call that went the short way to this node.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn frame_of(&self, node: &Node) -> Frame {
+        Frame {
+            // SAFETY: the caller is the owner.
+            start: unsafe { node.start.get() },
+            at: ptr::from_ref(node),
+            // SAFETY: the caller is the owner.
+            callees_before: unsafe { node.callees_before.get() },
+            generation: self.generation,
+            weight: 1,
+            from: node.parent,
         }
     }
 
@@ -106,7 +125,7 @@ impl Shard {
         }
         // SAFETY: the caller is the owner.
         let in_callees = unsafe { self.callees.get() }.wrapping_sub(frame.callees_before);
-        let weight = u64::from(frame.stamp.weight());
+        let weight = u64::from(frame.weight);
         let of_all = ticks.wrapping_mul(weight);
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(frame.callees_before.wrapping_add(of_all)) };
@@ -123,7 +142,7 @@ impl Shard {
     /// The calling thread owns this shard, and `frame` was opened here.
     pub(crate) unsafe fn record(&self, frame: &Frame, ticks: u64, outcome: Outcome) {
         if frame.is_timed() {
-            let weight = frame.stamp.weight();
+            let weight = frame.weight;
             return self.let_special_wait(frame.ended(outcome), ticks, weight);
         }
         // SAFETY: nodes live as long as their shard.
@@ -196,13 +215,11 @@ impl Shard {
             return;
         }
         // SAFETY: see above.
-        let frame = unsafe { self.open_short(node, start) };
+        unsafe { self.open_short(start) };
         let end = now();
-        if self.is_innermost(frame.at) {
-            // SAFETY: see above; the frame is the innermost.
-            let (node, ticks) =
-                unsafe { self.leave_innermost(frame.at, start, frame.callees_before, end) };
-            self.let_wait(node, ticks);
+        // SAFETY: see above.
+        if let Some(ended) = unsafe { self.close_short(node, end) } {
+            self.let_wait(node, ended.ticks);
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::callsite::Timing;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::recorder::budget::Pressure;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::{Stamp, Tags};
+use crate::recorder::frame::Tags;
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
 use crate::recorder::sampled::Random;
@@ -65,9 +65,8 @@ pub(crate) struct Shard {
     /// Ticks of the calls that have ended inside the innermost open frame, beside what was there before it.
     callees: OwnerCell<u64>,
     sequence: OwnedU64,
-    /// The generation, with the weight of a call that stands for itself. Not beside `callees`: copied into a frame as
-    /// one wide word, the two would wait for the narrow store to the latter.
-    stamp: Stamp,
+    /// Unique in the process, so that a frame knows its shard again.
+    pub(crate) generation: u32,
     waiting: Waiting,
     buckets: &'static Buckets,
     /// Ticks that an empty region appears to take.
@@ -120,7 +119,7 @@ impl Shard {
         Self {
             current: AtomicPtr::new((&raw const node::NOWHERE).cast_mut()),
             callees: OwnerCell::new(0),
-            stamp: Stamp::new(NO_GENERATION, 1),
+            generation: NO_GENERATION,
             sequence: OwnedU64::new(0),
             waiting: Waiting {
                 at: AtomicPtr::new(NONE_WAITS),
@@ -155,7 +154,7 @@ impl Shard {
         let root = Node::new(ROOT_ID, 0, ptr::null(), ptr::null(), ptr::null(), 0);
         let root = Box::into_raw(Box::new(root));
         let mut shard = Box::new(Self::nowhere());
-        shard.stamp = Stamp::new(generation, 1);
+        shard.generation = generation;
         shard.registry = registry;
         shard.samples = samples;
         shard.scale = source.scale();
@@ -167,11 +166,6 @@ impl Shard {
         shard.newest_node = AtomicPtr::new(root);
         shard.nodes_len = OwnerCell::new(1);
         shard
-    }
-
-    /// Unique in the process, so that a frame knows its shard again.
-    pub(crate) const fn generation(&self) -> u32 {
-        self.stamp.generation()
     }
 
     /// Whether the hot path may read [`raw_ticks`] for this shard.

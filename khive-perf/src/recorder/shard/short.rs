@@ -6,7 +6,8 @@
 
 use std::ptr;
 
-use crate::recorder::frame::{Finished, Frame, Tags};
+use crate::outcome::Outcome;
+use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::node::{COUNTED, Node};
 use crate::recorder::shard::Shard;
 use crate::sync::{Ordering, fence};
@@ -14,9 +15,15 @@ use crate::sync::{Ordering, fence};
 /// How a call may go the short way.
 pub(crate) enum Short {
     /// It is to be timed, for itself alone.
-    Timed(*const Node),
+    Timed,
     /// It is not timed, and has been counted.
     Counted(*const Node),
+}
+
+/// A call that went the short way and has ended.
+pub(crate) struct Timed {
+    pub(crate) node: *const Node,
+    pub(crate) ticks: u64,
 }
 
 impl Shard {
@@ -36,8 +43,8 @@ impl Shard {
         let node = unsafe { &*at };
         // SAFETY: the caller is the owner.
         match unsafe { node.key.get() } ^ id {
-            0 => Some(Short::Timed(at)),
             COUNTED if node.leave_untimed() => Some(Short::Counted(at)),
+            0 => Some(Short::Timed),
             _ => None,
         }
     }
@@ -48,7 +55,7 @@ impl Shard {
     ///
     /// The calling thread owns this shard.
     #[inline(always)]
-    pub(crate) unsafe fn short_poll(&self, id: u32) -> Option<*const Node> {
+    pub(crate) unsafe fn short_poll(&self, id: u32) -> bool {
         // SAFETY: the current node is alive.
         let last_child = unsafe { &(*self.current()).last_child };
         // SAFETY: the caller is the owner.
@@ -56,57 +63,59 @@ impl Shard {
         // SAFETY: nodes live as long as their shard, and what stands for none for ever.
         let key = unsafe { &(*at).key };
         // SAFETY: the caller is the owner.
-        (unsafe { key.get() } == id).then_some(at)
+        unsafe { key.get() == id }
     }
 
-    /// Opens the frame of a call that was found to be timed, and begins at `start`.
+    /// Opens a call that was found to be timed, and began at `start`; returns its node.
     ///
     /// # Safety
     ///
-    /// The calling thread owns this shard, and [`short`](Self::short) said so of this node just now.
+    /// The calling thread owns this shard, and [`short`](Self::short) or [`short_poll`](Self::short_poll) said so just
+    /// now.
     #[inline(always)]
-    pub(crate) unsafe fn open_short(&self, at: *const Node, start: u64) -> Frame {
-        self.set_current(at);
-        Frame {
-            start,
-            at,
-            // SAFETY: the caller is the owner.
-            callees_before: unsafe { self.callees.get() },
-            stamp: self.stamp,
-            from: ptr::null(),
-        }
-    }
-
-    /// Whether a frame with this node is the innermost one, of this shard, and nothing is to be said of its call.
-    #[inline(always)]
-    pub(crate) fn is_innermost(&self, at: *const Node) -> bool {
-        ptr::eq(self.current(), at)
-    }
-
-    /// Takes the innermost frame off, and counts what its call took; returns the node and the ticks.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread owns this shard, and the node [is innermost](Self::is_innermost).
-    #[inline(always)]
-    pub(crate) unsafe fn leave_innermost(
-        &self,
-        at: *const Node,
-        start: u64,
-        callees_before: u64,
-        end: u64,
-    ) -> (&Node, u64) {
-        // What is below zero, as counters of two processors may differ, is nothing once it is folded in.
-        let ticks = end.wrapping_sub(start);
+    pub(crate) unsafe fn open_short(&self, start: u64) -> *const Node {
+        // SAFETY: the current node is alive.
+        let last_child = unsafe { &(*self.current()).last_child };
         // SAFETY: the caller is the owner, and so for every access below.
-        let in_callees = unsafe { self.callees.get() }.wrapping_sub(callees_before);
+        let at = unsafe { last_child.get() };
+        // SAFETY: nodes live as long as their shard.
+        let node = unsafe { &*at };
         // SAFETY: the caller is the owner.
-        unsafe { self.callees.set(callees_before.wrapping_add(ticks)) };
+        unsafe { node.start.set(start) };
+        // SAFETY: the caller is the owner.
+        let callees = unsafe { self.callees.get() };
+        // SAFETY: the caller is the owner.
+        unsafe { node.callees_before.set(callees) };
+        self.set_current(at);
+        at
+    }
+
+    /// Closes the call that went the short way to this node, if it is the innermost one of this shard; counts what it
+    /// took itself.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard. The node may be none.
+    #[inline(always)]
+    pub(crate) unsafe fn close_short(&self, at: *const Node, end: u64) -> Option<Timed> {
+        if !ptr::eq(self.current(), at) {
+            return None;
+        }
         // SAFETY: the current node is alive.
         let node = unsafe { &*at };
+        // SAFETY: the caller is the owner, and so for every access below.
+        let start = unsafe { node.start.get() };
+        // SAFETY: the caller is the owner.
+        let before = unsafe { node.callees_before.get() };
+        // What is below zero, as counters of two processors may differ, is nothing once it is folded in.
+        let ticks = end.wrapping_sub(start);
+        // SAFETY: the caller is the owner.
+        let in_callees = unsafe { self.callees.get() }.wrapping_sub(before);
+        // SAFETY: the caller is the owner.
+        unsafe { self.callees.set(before.wrapping_add(ticks)) };
         self.set_current(node.parent);
         node.self_ticks.add(ticks.wrapping_sub(in_callees));
-        (node, ticks)
+        Some(Timed { node: at, ticks })
     }
 
     /// Lets a call that ended well, and stands for itself alone, wait, and folds in the one that waited.
@@ -127,18 +136,27 @@ impl Shard {
         let node = unsafe { &*before };
         // SAFETY: what waits is a call, whose node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
-        let region = self.region(ticks_before);
-        if !cell.ok.record_one(region, self.buckets) {
+        let Some(region) = cell.ok.record_one(ticks_before, self.bias, self.buckets) else {
             return self.fold_rare(before, ticks_before, 1);
-        }
+        };
         node.calls.add(1);
         node.total_ticks.add(region);
+        self.sequence.add_release(1);
         let left = node.until_review.read().wrapping_sub(1);
         node.until_review.set(left);
-        self.sequence.add_release(1);
         if left == 0 {
             self.review(node);
         }
+    }
+
+    /// Says of the call that waits how it really ended.
+    pub(crate) fn correct_waiting(&self, outcome: Outcome) {
+        let at = self.waiting.at.load(Ordering::Relaxed);
+        self.sequence.add(1);
+        fence(Ordering::Release);
+        let corrected = at.map_addr(|at| (at & !Tags::OUTCOME) | outcome.index());
+        self.waiting.at.store(corrected, Ordering::Relaxed);
+        self.sequence.add_release(1);
     }
 
     /// Lets a call wait of which something is to be said, or that stands for several.
