@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::recorder::node::{NOBODY, Node};
 use crate::recorder::shard::Shard;
 
 /// The shard of those who have none.
@@ -16,6 +17,8 @@ pub(crate) static NOWHERE: Shard = Shard::nowhere();
 struct Local {
     /// What the hot path uses: `shard`, or [`NOWHERE`] while the thread is quiet.
     fast: Cell<*const Shard>,
+    /// The last child of the current node of `fast`: the node of the next call, if that is like the one before it.
+    expected: Cell<*const Node>,
     shard: Cell<*const Shard>,
     quiet: Cell<u32>,
     /// The thread records into another registry than the process's.
@@ -51,6 +54,7 @@ thread_local! {
     static LOCAL: Local = const {
         Local {
             fast: Cell::new(&raw const NOWHERE),
+            expected: Cell::new(&raw const NOBODY),
             shard: Cell::new(&raw const NOWHERE),
             quiet: Cell::new(0),
             scoped: Cell::new(false),
@@ -72,6 +76,38 @@ pub(crate) fn fast() -> &'static Shard {
     unsafe { &*shard }
 }
 
+/// The node of the next call, if that is like the one before it.
+#[inline(always)]
+pub(crate) fn expected() -> &'static Node {
+    let node = LOCAL.with(|local| local.expected.get());
+    // SAFETY: a node of `fast`, which is alive, or what stands for none.
+    unsafe { &*node }
+}
+
+/// Expects a call of this node.
+///
+/// # Safety
+///
+/// It is a node of [`fast`], or what stands for none.
+#[inline(always)]
+pub(crate) unsafe fn expect(node: *const Node) {
+    LOCAL.with(|local| local.expected.set(node));
+}
+
+/// Expects what a shard says, after its current node, or the last child of that, has changed.
+pub(crate) fn expect_anew() {
+    LOCAL.with(Local::expect_anew);
+}
+
+impl Local {
+    fn expect_anew(&self) {
+        // SAFETY: `NOWHERE`, or a shard that is alive while it is set.
+        let shard = unsafe { &*self.fast.get() };
+        // SAFETY: it is this thread's.
+        self.expected.set(unsafe { shard.last_child_of_current() });
+    }
+}
+
 /// Sets the shard of the hot path.
 ///
 /// # Safety
@@ -82,6 +118,7 @@ pub(crate) unsafe fn set_fast(shard: *const Shard) {
         local.shard.set(shard);
         if local.quiet.get() == 0 {
             local.fast.set(shard);
+            local.expect_anew();
         }
     });
 }
@@ -131,6 +168,7 @@ pub(crate) fn quiet() -> Quiet {
     LOCAL.with(|local| {
         local.quiet.set(local.quiet.get() + 1);
         local.fast.set(&raw const NOWHERE);
+        local.expected.set(&raw const NOBODY);
     });
     Quiet {
         not_send: PhantomData,
@@ -143,6 +181,7 @@ impl Drop for Quiet {
             local.quiet.set(local.quiet.get() - 1);
             if local.quiet.get() == 0 {
                 local.fast.set(local.shard.get());
+                local.expect_anew();
             }
         });
     }

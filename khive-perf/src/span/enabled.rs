@@ -10,9 +10,9 @@ use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::Frame;
-use crate::recorder::local::{fast, is_quiet, is_scoped, quiet};
+use crate::recorder::local::{expected, fast, is_quiet, is_scoped, quiet};
 use crate::recorder::node::{LONG_WAY, Node};
-use crate::recorder::shard::{NO_GENERATION, Shard, Short};
+use crate::recorder::shard::{NO_GENERATION, Shard, Short, short};
 use crate::registry::{Loss, current, series};
 
 /// An entered region. Dropping it ends the region and records it; if the thread unwinds meanwhile, as
@@ -83,8 +83,7 @@ impl Word {
 #[inline(always)]
 pub fn enter(callsite: &'static Callsite) -> SpanGuard {
     let id = callsite.id();
-    // SAFETY: `fast` is this thread's shard.
-    let word = match unsafe { fast().short(id) } {
+    let word = match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
         Some(Short::Timed) => enter_timed(),
         None if id == OFF_ID && !is_scoped() => Word::NOOP,
@@ -107,16 +106,19 @@ fn enter_timed() -> Word {
         return enter_unwinding();
     }
     let start = raw_ticks();
-    // SAFETY: `fast` is this thread's shard, and it was found just now.
-    Word(unsafe { fast().open_short(start) }.cast())
+    let node = expected();
+    // SAFETY: `fast` is this thread's shard, and the node was found just now.
+    unsafe { fast().open_short(node, start) };
+    Word::tagged(node, 0)
 }
 
 #[cold]
 #[inline(never)]
 fn enter_unwinding() -> Word {
+    let node = expected();
     // SAFETY: as in `enter_timed`.
-    let at = unsafe { fast().open_short(raw_ticks()) };
-    Word::tagged(at, Word::UNWINDING)
+    unsafe { fast().open_short(node, raw_ticks()) };
+    Word::tagged(node, Word::UNWINDING)
 }
 
 /// Enters a region of which something is to be said, or that no other one like it preceded.
@@ -167,8 +169,7 @@ pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_
 /// Enters a region of a series.
 #[inline]
 fn enter_series(callsite: &'static Callsite, id: u32) -> Word {
-    // SAFETY: `fast` is this thread's shard.
-    match unsafe { fast().short(id) } {
+    match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
         Some(Short::Timed) => enter_timed(),
         None => word_of(open_cold(callsite, Some(id))),

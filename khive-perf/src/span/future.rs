@@ -14,9 +14,9 @@ use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Finished, Frame};
-use crate::recorder::local::{fast, is_quiet};
+use crate::recorder::local::{expected, fast, is_quiet};
 use crate::recorder::node::Node;
-use crate::recorder::shard::Shard;
+use crate::recorder::shard::{Shard, is_short_poll};
 use crate::registry::series;
 use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
 use crate::span::{Always, Judge, OkIf};
@@ -186,18 +186,16 @@ impl State {
         } else {
             self.id
         };
-        // SAFETY: `fast` is this thread's shard, here and below.
-        let short = unsafe { fast().short_poll(id) };
-        let word = if short && self.weight == 1 && !panicking() {
+        let word = if is_short_poll(id) && self.weight == 1 && !panicking() {
             let shard = fast();
             let start = raw_ticks();
-            // SAFETY: see above, and it was found just now.
-            let at = unsafe { shard.open_short(start) };
+            let node = expected();
+            // SAFETY: `fast` is this thread's shard, and the node was found just now.
+            unsafe { shard.open_short(node, start) };
             if self.registry != shard.registry {
-                // SAFETY: nodes live as long as their shard.
-                self.begin(shard, unsafe { &*at }, start, true);
+                self.begin(shard, node, start, true);
             }
-            Word(at.cast())
+            Word::tagged(node, 0)
         } else {
             word_of(self.enter_long(callsite, fast(), id))
         };

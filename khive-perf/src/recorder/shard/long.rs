@@ -5,6 +5,7 @@ use std::ptr;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Frame, Tags};
+use crate::recorder::local;
 use crate::recorder::node::Node;
 use crate::recorder::shard::Shard;
 use crate::sync::Ordering;
@@ -67,6 +68,7 @@ impl Shard {
         }
         let at = ptr::from_ref(node);
         self.set_current(at);
+        local::expect_anew();
         Frame {
             start: Frame::start(start, weight),
             at: at.map_addr(|address| address | tags),
@@ -130,6 +132,7 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(frame.callees_before.wrapping_add(of_all)) };
         self.set_current(if irregular { frame.from } else { node.parent });
+        local::expect_anew();
         let own = ticks.wrapping_sub(in_callees).wrapping_mul(weight);
         node.self_ticks.add(own);
         ticks
@@ -172,7 +175,7 @@ impl Shard {
             return Some(current);
         }
         // SAFETY: by the owner.
-        let last = unsafe { current.last_child.get() };
+        let last = unsafe { self.last_child_of_current() };
         // SAFETY: nodes live as long as their shard, and what stands for none for ever.
         let last = unsafe { &*last };
         if ptr::eq(last, at) {
@@ -215,12 +218,13 @@ impl Shard {
             return;
         }
         // SAFETY: see above.
-        unsafe { self.open_short(start) };
-        let end = now();
+        unsafe { self.open_short(node, start) };
         // SAFETY: see above.
-        if let Some(ended) = unsafe { self.close_short(node, end) } {
+        if let Some(ended) = unsafe { self.close_short(node, now()) } {
             self.let_wait(node, ended.ticks);
         }
+        // This need not be the thread's shard.
+        local::expect_anew();
     }
 }
 

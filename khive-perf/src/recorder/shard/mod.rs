@@ -20,7 +20,7 @@ mod paths;
 mod reading;
 mod short;
 
-pub(crate) use self::short::Short;
+pub(crate) use self::short::{Short, is_short_poll, short};
 
 use std::ptr;
 
@@ -28,7 +28,6 @@ use crate::callsite::Timing;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::recorder::budget::Pressure;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::Tags;
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
 use crate::recorder::sampled::Random;
@@ -46,14 +45,13 @@ struct Page {
 
 /// A finished call that has not been folded in. Written by the owner, guarded by `Shard::sequence`.
 struct Waiting {
-    /// Its node, tagged; where none waits, a tag without node.
+    /// Its node, tagged; null where none waits.
     at: AtomicPtr<Node>,
     ticks: OwnedU64,
     /// How many calls it stands for, where its tags say that this counts.
     weight: OwnedU64,
 }
 
-const NONE_WAITS: *mut Node = ptr::without_provenance_mut(Tags::OUTCOME);
 
 /// What one thread records into one registry.
 ///
@@ -122,7 +120,7 @@ impl Shard {
             generation: NO_GENERATION,
             sequence: OwnedU64::new(0),
             waiting: Waiting {
-                at: AtomicPtr::new(NONE_WAITS),
+                at: AtomicPtr::new(ptr::null_mut()),
                 ticks: OwnedU64::new(0),
                 weight: OwnedU64::new(1),
             },
@@ -181,6 +179,18 @@ impl Shard {
     #[inline(always)]
     fn current(&self) -> *const Node {
         self.current.load(Ordering::Relaxed)
+    }
+
+    /// The child that was entered last from the current node.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn last_child_of_current(&self) -> *const Node {
+        // SAFETY: the current node is alive.
+        let last_child = unsafe { &(*self.current()).last_child };
+        // SAFETY: the caller is the owner.
+        unsafe { last_child.get() }
     }
 
     #[inline(always)]

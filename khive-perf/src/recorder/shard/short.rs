@@ -1,13 +1,15 @@
 //! The short way: a call like the one before it, timed for itself alone or not at all.
 //!
-//! The record of a call waits in the shard until the next call ends. Folding it in then does not depend
-//! on the clock reading just issued, so the processor does both at once, and recording hides behind the
-//! clock.
+//! The record of a call waits in the shard until the next call begins or ends. A processor reads the clock when all that
+//! came before has been done, and does what comes after meanwhile; how much of that hides behind a reading is limited.
+//! So the work is shared out: what ends a call comes behind one reading, and folding its record in, which touches most
+//! memory, behind the next.
 
 use std::ptr;
 
 use crate::outcome::Outcome;
 use crate::recorder::frame::{Finished, Tags};
+use crate::recorder::local;
 use crate::recorder::node::{COUNTED, Node};
 use crate::recorder::shard::Shard;
 use crate::sync::{Ordering, fence};
@@ -26,68 +28,49 @@ pub(crate) struct Timed {
     pub(crate) ticks: u64,
 }
 
+/// Looks whether a call of series `id` is like the one before it: it comes from the same place, and there is nothing
+/// special about it.
+#[inline(always)]
+pub(crate) fn short(id: u32) -> Option<Short> {
+    let node = local::expected();
+    // SAFETY: it is a node of this thread's shard.
+    match unsafe { node.key.get() } ^ id {
+        COUNTED if node.leave_untimed() => Some(Short::Counted(node)),
+        0 => Some(Short::Timed),
+        _ => None,
+    }
+}
+
+/// The same for a poll of a future of series `id`; those that are not timed all go the long way.
+#[inline(always)]
+pub(crate) fn is_short_poll(id: u32) -> bool {
+    // SAFETY: it is a node of this thread's shard.
+    unsafe { local::expected().key.get() == id }
+}
+
 impl Shard {
-    /// Looks whether a call of series `id` is the one that was called last from the current node. There is nothing
-    /// special about such a call: else it would not be found there.
+    /// Opens a call that is to be timed, is like the one before it, and began at `start`.
     ///
     /// # Safety
     ///
-    /// The calling thread owns this shard.
+    /// The calling thread owns this shard, and `node` is the last child of the current one.
     #[inline(always)]
-    pub(crate) unsafe fn short(&self, id: u32) -> Option<Short> {
-        // SAFETY: the current node is alive.
-        let last_child = unsafe { &(*self.current()).last_child };
-        // SAFETY: the caller is the owner.
-        let at = unsafe { last_child.get() };
-        // SAFETY: nodes live as long as their shard, and what stands for none for ever.
-        let node = unsafe { &*at };
-        // SAFETY: the caller is the owner.
-        match unsafe { node.key.get() } ^ id {
-            COUNTED if node.leave_untimed() => Some(Short::Counted(at)),
-            0 => Some(Short::Timed),
-            _ => None,
-        }
-    }
-
-    /// The same for a poll of a future of series `id`; those that are not timed all go the long way.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread owns this shard.
-    #[inline(always)]
-    pub(crate) unsafe fn short_poll(&self, id: u32) -> bool {
-        // SAFETY: the current node is alive.
-        let last_child = unsafe { &(*self.current()).last_child };
-        // SAFETY: the caller is the owner.
-        let at = unsafe { last_child.get() };
-        // SAFETY: nodes live as long as their shard, and what stands for none for ever.
-        let key = unsafe { &(*at).key };
-        // SAFETY: the caller is the owner.
-        unsafe { key.get() == id }
-    }
-
-    /// Opens a call that was found to be timed, and began at `start`; returns its node.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread owns this shard, and [`short`](Self::short) or [`short_poll`](Self::short_poll) said so just
-    /// now.
-    #[inline(always)]
-    pub(crate) unsafe fn open_short(&self, start: u64) -> *const Node {
-        // SAFETY: the current node is alive.
-        let last_child = unsafe { &(*self.current()).last_child };
+    pub(crate) unsafe fn open_short(&self, node: &Node, start: u64) {
         // SAFETY: the caller is the owner, and so for every access below.
-        let at = unsafe { last_child.get() };
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*at };
-        // SAFETY: the caller is the owner.
         unsafe { node.start.set(start) };
         // SAFETY: the caller is the owner.
         let callees = unsafe { self.callees.get() };
         // SAFETY: the caller is the owner.
         unsafe { node.callees_before.set(callees) };
-        self.set_current(at);
-        at
+        self.set_current(node);
+        // SAFETY: the caller is the owner.
+        let child = unsafe { node.last_child.get() };
+        // SAFETY: a node of this shard.
+        unsafe { local::expect(child) };
+        // Here, because the clock that was read just now, and the one at the end, leave as much time on both sides.
+        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
+            self.fold_waiting();
+        }
     }
 
     /// Closes the call that went the short way to this node, if it is the innermost one of this shard; counts what it
@@ -114,30 +97,57 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(before.wrapping_add(ticks)) };
         self.set_current(node.parent);
+        // SAFETY: a node of this shard, entered from the one that is current now.
+        unsafe { local::expect(at) };
         node.self_ticks.add(ticks.wrapping_sub(in_callees));
         Some(Timed { node: at, ticks })
     }
 
-    /// Lets a call that ended well, and stands for itself alone, wait, and folds in the one that waited.
-    ///
-    /// Every way out of the common case is a call at the very end, so that nothing need be kept across it.
+    /// Lets a call that ended well, and stands for itself alone, wait.
     #[inline(always)]
     pub(crate) fn let_wait(&self, at: *const Node, ticks: u64) {
-        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let ticks_before = self.waiting.ticks.read();
+        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
+            self.fold_waiting();
+        }
         self.sequence.add(1);
         fence(Ordering::Release);
         self.waiting.ticks.set(ticks);
         self.waiting.at.store(at.cast_mut(), Ordering::Relaxed);
-        if Tags::of(before) != 0 {
-            return self.fold_rare(before, ticks_before, self.waiting.weight.read());
+        self.sequence.add_release(1);
+    }
+
+    /// Lets a call wait of which something is to be said, or that stands for several.
+    pub(crate) fn let_special_wait(&self, tagged: *const Node, ticks: u64, weight: u32) {
+        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
+            self.fold_waiting();
+        }
+        self.sequence.add(1);
+        fence(Ordering::Release);
+        self.waiting.ticks.set(ticks);
+        self.waiting.weight.set(u64::from(weight));
+        self.waiting.at.store(tagged.cast_mut(), Ordering::Relaxed);
+        self.sequence.add_release(1);
+    }
+
+    /// Folds in the call that waits.
+    ///
+    /// Every way out of the common case is a call at the very end, so that nothing need be kept across it.
+    #[inline(always)]
+    fn fold_waiting(&self) {
+        let at = self.waiting.at.load(Ordering::Relaxed).cast_const();
+        let ticks = self.waiting.ticks.read();
+        self.sequence.add(1);
+        fence(Ordering::Release);
+        self.waiting.at.store(ptr::null_mut(), Ordering::Relaxed);
+        if Tags::of(at) != 0 {
+            return self.fold_rare(at, ticks, self.waiting.weight.read());
         }
         // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*before };
+        let node = unsafe { &*at };
         // SAFETY: what waits is a call, whose node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
-        let Some(region) = cell.ok.record_one(ticks_before, self.bias, self.buckets) else {
-            return self.fold_rare(before, ticks_before, 1);
+        let Some(region) = cell.ok.record_one(ticks, self.bias, self.buckets) else {
+            return self.fold_rare(at, ticks, 1);
         };
         node.calls.add(1);
         node.total_ticks.add(region);
@@ -157,18 +167,6 @@ impl Shard {
         let corrected = at.map_addr(|at| (at & !Tags::OUTCOME) | outcome.index());
         self.waiting.at.store(corrected, Ordering::Relaxed);
         self.sequence.add_release(1);
-    }
-
-    /// Lets a call wait of which something is to be said, or that stands for several.
-    pub(crate) fn let_special_wait(&self, tagged: *const Node, ticks: u64, weight: u32) {
-        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let (ticks_before, weight_before) = (self.waiting.ticks.read(), self.waiting.weight.read());
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        self.waiting.ticks.set(ticks);
-        self.waiting.weight.set(u64::from(weight));
-        self.waiting.at.store(tagged.cast_mut(), Ordering::Relaxed);
-        self.fold_rare(before, ticks_before, weight_before);
     }
 
     /// Folds in the call that waited. `weight` counts if its tags say so.
