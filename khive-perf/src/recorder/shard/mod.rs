@@ -28,6 +28,7 @@ use crate::callsite::Timing;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::recorder::budget::Pressure;
 use crate::recorder::cell::Cell;
+use crate::recorder::frame::Tags;
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
 use crate::recorder::sampled::Random;
@@ -45,13 +46,14 @@ struct Page {
 
 /// A finished call that has not been folded in. Written by the owner, guarded by `Shard::sequence`.
 struct Waiting {
-    /// Its node, tagged; null where none waits.
+    /// Its node, tagged; where none waits, a tag without node.
     at: AtomicPtr<Node>,
     ticks: OwnedU64,
     /// How many calls it stands for, where its tags say that this counts.
     weight: OwnedU64,
 }
 
+const NONE_WAITS: *mut Node = ptr::without_provenance_mut(Tags::OUTCOME);
 
 /// What one thread records into one registry.
 ///
@@ -120,7 +122,7 @@ impl Shard {
             generation: NO_GENERATION,
             sequence: OwnedU64::new(0),
             waiting: Waiting {
-                at: AtomicPtr::new(ptr::null_mut()),
+                at: AtomicPtr::new(NONE_WAITS),
                 ticks: OwnedU64::new(0),
                 weight: OwnedU64::new(1),
             },

@@ -1,9 +1,8 @@
 //! The short way: a call like the one before it, timed for itself alone or not at all.
 //!
-//! The record of a call waits in the shard until the next call begins or ends. A processor reads the clock when all that
-//! came before has been done, and does what comes after meanwhile; how much of that hides behind a reading is limited.
-//! So the work is shared out: what ends a call comes behind one reading, and folding its record in, which touches most
-//! memory, behind the next.
+//! The record of a call waits in the shard until the next call ends. Folding it in then does not depend
+//! on the clock reading just issued, so the processor does both at once, and recording hides behind the
+//! clock.
 
 use std::ptr;
 
@@ -67,10 +66,6 @@ impl Shard {
         let child = unsafe { node.last_child.get() };
         // SAFETY: a node of this shard.
         unsafe { local::expect(child) };
-        // Here, because the clock that was read just now, and the one at the end, leave as much time on both sides.
-        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
-            self.fold_waiting();
-        }
     }
 
     /// Closes the call that went the short way to this node, if it is the innermost one of this shard; counts what it
@@ -103,51 +98,26 @@ impl Shard {
         Some(Timed { node: at, ticks })
     }
 
-    /// Lets a call that ended well, and stands for itself alone, wait.
+    /// Lets a call that ended well, and stands for itself alone, wait, and folds in the one that waited.
+    ///
+    /// Every way out of the common case is a call at the very end, so that nothing need be kept across it.
     #[inline(always)]
     pub(crate) fn let_wait(&self, at: *const Node, ticks: u64) {
-        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
-            self.fold_waiting();
-        }
+        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
+        let ticks_before = self.waiting.ticks.read();
         self.sequence.add(1);
         fence(Ordering::Release);
         self.waiting.ticks.set(ticks);
         self.waiting.at.store(at.cast_mut(), Ordering::Relaxed);
-        self.sequence.add_release(1);
-    }
-
-    /// Lets a call wait of which something is to be said, or that stands for several.
-    pub(crate) fn let_special_wait(&self, tagged: *const Node, ticks: u64, weight: u32) {
-        if !self.waiting.at.load(Ordering::Relaxed).is_null() {
-            self.fold_waiting();
-        }
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        self.waiting.ticks.set(ticks);
-        self.waiting.weight.set(u64::from(weight));
-        self.waiting.at.store(tagged.cast_mut(), Ordering::Relaxed);
-        self.sequence.add_release(1);
-    }
-
-    /// Folds in the call that waits.
-    ///
-    /// Every way out of the common case is a call at the very end, so that nothing need be kept across it.
-    #[inline(always)]
-    fn fold_waiting(&self) {
-        let at = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let ticks = self.waiting.ticks.read();
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        self.waiting.at.store(ptr::null_mut(), Ordering::Relaxed);
-        if Tags::of(at) != 0 {
-            return self.fold_rare(at, ticks, self.waiting.weight.read());
+        if Tags::of(before) != 0 {
+            return self.fold_rare(before, ticks_before, self.waiting.weight.read());
         }
         // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*at };
+        let node = unsafe { &*before };
         // SAFETY: what waits is a call, whose node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
-        let Some(region) = cell.ok.record_one(ticks, self.bias, self.buckets) else {
-            return self.fold_rare(at, ticks, 1);
+        let Some(region) = cell.ok.record_one(ticks_before, self.bias, self.buckets) else {
+            return self.fold_rare(before, ticks_before, 1);
         };
         node.calls.add(1);
         node.total_ticks.add(region);
@@ -167,6 +137,18 @@ impl Shard {
         let corrected = at.map_addr(|at| (at & !Tags::OUTCOME) | outcome.index());
         self.waiting.at.store(corrected, Ordering::Relaxed);
         self.sequence.add_release(1);
+    }
+
+    /// Lets a call wait of which something is to be said, or that stands for several.
+    pub(crate) fn let_special_wait(&self, tagged: *const Node, ticks: u64, weight: u32) {
+        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
+        let (ticks_before, weight_before) = (self.waiting.ticks.read(), self.waiting.weight.read());
+        self.sequence.add(1);
+        fence(Ordering::Release);
+        self.waiting.ticks.set(ticks);
+        self.waiting.weight.set(u64::from(weight));
+        self.waiting.at.store(tagged.cast_mut(), Ordering::Relaxed);
+        self.fold_rare(before, ticks_before, weight_before);
     }
 
     /// Folds in the call that waited. `weight` counts if its tags say so.
