@@ -229,23 +229,30 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
         let last = if in_box_pin { quote!((#call)) } else { call };
         return function(measured, sig, &quote!(#items #series #before #last));
     }
-    let annotation = match (holder, measured.output()) {
-        (Holder::None, _) => TokenStream::new(),
-        (_, output) => {
-            let output = erase_impl_trait(output);
-            quote_spanned!(Span::mixed_site()=> -> #output)
-        }
+    let output = match holder {
+        Holder::None => None,
+        Holder::Box | Holder::PinBox => Some(erase_impl_trait(measured.output())),
     };
     let mut sig = sig.clone();
-    let keep = params::rebind(&mut sig, &measured.outside());
-    let future = once(&annotation, measured, &keep);
+    let future = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
+        // No closure here either.
+        let annotation = output.map(|output| quote_spanned!(Span::mixed_site()=> : #output));
+        let body = block(measured);
+        quote_spanned! {Span::mixed_site()=>
+            { let __khive_perf_returned #annotation = #body; __khive_perf_returned }
+        }
+    } else {
+        let annotation = output.map(|output| quote_spanned!(Span::mixed_site()=> -> #output));
+        let keep = params::rebind(&mut sig, &measured.outside());
+        once(&annotation.unwrap_or_default(), measured, &keep)
+    };
     let measure = measure_future(measured, &future);
-    // Not by way of `::std`, which a crate may do without.
-    let boxed = measured.paths.private("Box");
     let held = match holder {
         Holder::None => measure,
-        Holder::Box => quote_spanned!(Span::mixed_site()=> #boxed::new(#measure)),
-        Holder::PinBox => quote_spanned!(Span::mixed_site()=> #boxed::pin(#measure)),
+        Holder::Box | Holder::PinBox => {
+            let hold = measured.paths.private("hold");
+            quote_spanned!(Span::mixed_site()=> #hold(#measure))
+        }
     };
     wrapper(measured, &sig, &held)
 }

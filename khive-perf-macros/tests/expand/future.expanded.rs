@@ -46,7 +46,7 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
         line: ::core::line!(),
         kind: ::khive_perf::__private::Kind::Future,
     });
-    ::khive_perf::__private::Box::pin(
+    ::khive_perf::__private::hold(
         ::khive_perf::__private::measure_future_if(
             &__KHIVE_PERF_CALLSITE,
             ::core::option::Option::unwrap_or_else(
