@@ -21,6 +21,20 @@ pub fn path_of<T>(_: &T) -> &'static str {
     core::any::type_name::<T>()
 }
 
+/// The place that asks.
+#[expect(clippy::exhaustive_structs, reason = "macros write it")]
+#[derive(Clone, Copy, Debug)]
+pub struct Here;
+
+impl Here {
+    /// The line of the call.
+    #[must_use]
+    #[track_caller]
+    pub const fn line(self) -> u32 {
+        core::panic::Location::caller().line()
+    }
+}
+
 /// What `err` tests.
 #[inline(always)]
 pub fn is_ok<R: ResultLike>(returned: &R) -> bool {

@@ -11,7 +11,7 @@ fn fetch(
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     ::khive_perf::__private::measure_future(
@@ -45,7 +45,7 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     ::khive_perf::__private::measure_future(
@@ -82,7 +82,7 @@ async fn serve(listener: Listener) -> ! {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     match ::khive_perf::__private::measure_future(
@@ -121,7 +121,7 @@ async fn order(id: u64, customer: String) {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     {
