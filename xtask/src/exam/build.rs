@@ -16,6 +16,8 @@ pub(super) struct Built {
     /// How often each was said: a library is compiled for itself and for its tests.
     pub(super) warnings: BTreeMap<Warning, usize>,
     pub(super) errors: Vec<String>,
+    /// Root files of the tests, examples and benchmarks with errors, relative to the copy.
+    pub(super) broken: BTreeSet<PathBuf>,
     /// The files of the copy that the compiler read, relative to it.
     pub(super) sources: BTreeSet<PathBuf>,
 }
@@ -63,7 +65,14 @@ fn read(copy: &Path, log: &str) -> Built {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
     {
         match message["reason"].as_str() {
-            Some("compiler-message") => built.note(&message["message"]),
+            Some("compiler-message") => {
+                built.note(&message["message"]);
+                if message["message"]["level"] == "error" {
+                    built
+                        .broken
+                        .extend(beside_library(copy, &message["target"]));
+                }
+            }
             Some("compiler-artifact") if here(&message["manifest_path"]) => {
                 built.sources.extend(sources(copy, &message));
             }
@@ -71,6 +80,14 @@ fn read(copy: &Path, log: &str) -> Built {
         }
     }
     built
+}
+
+/// The root file of a target that the crate can do without.
+fn beside_library(copy: &Path, target: &Value) -> Option<PathBuf> {
+    let kind = target["kind"][0].as_str()?;
+    let path = Path::new(target["src_path"].as_str()?);
+    matches!(kind, "test" | "example" | "bench")
+        .then(|| path.strip_prefix(copy).ok().map(Path::to_owned))?
 }
 
 fn warning(message: &Value, text: &str) -> Warning {
@@ -108,6 +125,11 @@ impl Built {
             }
             _ => {}
         }
+    }
+
+    /// All warnings, each as often as it was said.
+    pub(super) fn count(&self) -> usize {
+        self.warnings.values().sum()
     }
 
     /// Warnings that are here oftener than in the other copy.
@@ -183,6 +205,18 @@ mod tests {
             (new[0].lint.as_str(), new[0].place.as_str()),
             ("unused_variables", "src/lib.rs:7")
         );
+    }
+
+    #[test]
+    fn a_broken_target_is_known_unless_it_is_the_library() {
+        let line = |kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-message","target":{{"kind":["{kind}"],"src_path":"/here/tests/it.rs"}},"message":{{"level":"error","message":"m","spans":[]}}}}"#
+            )
+        };
+        let broken = |kind| read(Path::new("/here"), &line(kind)).broken;
+        assert_eq!(broken("test"), [PathBuf::from("tests/it.rs")].into());
+        assert!(broken("lib").is_empty());
     }
 
     #[test]
