@@ -57,7 +57,8 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
                     clippy::shadow_same,
                     clippy::used_underscore_binding
                 )]
-                let __khive_perf_argument_0 = __khive_perf_argument_0;
+                #[allow(unused_mut)]
+                let mut __khive_perf_argument_0 = __khive_perf_argument_0;
                 #[allow(
                     clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,

@@ -56,6 +56,7 @@ pub(super) fn build(
 /// Reads cargo's messages. There are none about dependencies from the registry: lints are capped in them.
 fn read(copy: &Path, log: &str) -> Built {
     let mut built = Built::default();
+    let mut script = BTreeSet::new();
     let here = |path: &Value| {
         path.as_str()
             .is_some_and(|path| Path::new(path).starts_with(copy))
@@ -74,11 +75,19 @@ fn read(copy: &Path, log: &str) -> Built {
                 }
             }
             Some("compiler-artifact") if here(&message["manifest_path"]) => {
-                built.sources.extend(sources(copy, &message));
+                // What a build script reads is compiled without the crate's dependencies.
+                let is_script = message["target"]["kind"][0] == "custom-build";
+                let read = if is_script {
+                    &mut script
+                } else {
+                    &mut built.sources
+                };
+                read.extend(sources(copy, &message));
             }
             _ => {}
         }
     }
+    built.sources.retain(|source| !script.contains(source));
     built
 }
 
