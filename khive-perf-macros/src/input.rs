@@ -6,7 +6,8 @@ use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Error, Ident, LitStr, Result, Signature, Token, Type, Visibility, braced, token,
+    Attribute, Error, Ident, LitStr, Result, ReturnType, Signature, Token, Type, Visibility,
+    braced, token,
 };
 
 use crate::older::{self, Nesting};
@@ -114,7 +115,13 @@ fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
     if input.peek(Token![default]) {
         input.parse::<TokenTree>()?.to_tokens(&mut qualifiers);
     }
-    let (sig, written) = older::signature(input)?;
+    let (mut sig, written) = older::signature(input)?;
+    // A `$output:ty` that a macro passed on.
+    if let ReturnType::Type(_, output) = &mut sig.output {
+        while let Type::Group(group) = &mut **output {
+            *output = group.elem.clone();
+        }
+    }
     let body = if input.peek(token::Brace) {
         Some(Body::new(braces(input)?))
     } else {

@@ -84,14 +84,14 @@ impl<'a> Exam<'a> {
 
     fn run(&self) -> Result<Verdict> {
         let mut verdict = Verdict::of(&self.copies.version);
-        let mut plain = self.build(&self.copies.plain, &["--keep-going"])?;
+        let mut plain = self.build(&self.copies.plain)?;
         for _ in 0..ROUNDS {
             if plain.succeeded || plain.broken.is_empty() {
                 break;
             }
             self.leave_out(&plain.broken)?;
             verdict.left_out.append(&mut plain.broken);
-            plain = self.build(&self.copies.plain, &["--keep-going"])?;
+            plain = self.build(&self.copies.plain)?;
         }
         ensure!(
             plain.succeeded,
@@ -100,7 +100,7 @@ impl<'a> Exam<'a> {
         );
         let outcomes = self.test(&self.copies.plain)?;
         verdict.count = self.measure(&plain.sources)?;
-        let measured = self.build(&self.copies.measured, &[])?;
+        let measured = self.build(&self.copies.measured)?;
         verdict.built(&plain, &measured);
         if measured.succeeded {
             let seen = self.test(&self.copies.measured)?;
@@ -109,14 +109,14 @@ impl<'a> Exam<'a> {
         Ok(verdict)
     }
 
-    fn build(&self, copy: &Path, more: &[&str]) -> Result<Built> {
+    /// Builds as much as builds.
+    fn build(&self, copy: &Path) -> Result<Built> {
         let command: &[&str] = if self.options.clippy {
-            &["clippy", "--all-targets"]
+            &["clippy", "--all-targets", "--keep-going"]
         } else {
-            &["test", "--no-run"]
+            &["test", "--no-run", "--no-fail-fast"]
         };
-        let command = [command, more].concat();
-        build::build(copy, &self.target, &command, &self.task.arguments)
+        build::build(copy, &self.target, command, &self.task.arguments)
     }
 
     /// Empties targets in both copies. Of many crates not all that their tests need is released.
