@@ -75,14 +75,10 @@ fn read(copy: &Path, log: &str) -> Built {
                 }
             }
             Some("compiler-artifact") if here(&message["manifest_path"]) => {
-                // What a build script reads is compiled without the crate's dependencies.
-                let is_script = message["target"]["kind"][0] == "custom-build";
-                let read = if is_script {
-                    &mut script
-                } else {
-                    &mut built.sources
-                };
-                read.extend(sources(copy, &message));
+                built.sources.extend(sources(copy, &message));
+                if message["target"]["kind"][0] == "custom-build" {
+                    script.extend(sources_of_script(copy, &message));
+                }
             }
             _ => {}
         }
@@ -172,6 +168,24 @@ fn sources(copy: &Path, artifact: &Value) -> Vec<PathBuf> {
     notes
         .filter_map(|path| fs::read_to_string(path).ok())
         .flat_map(|notes| of_copy(&notes, copy))
+        .collect()
+}
+
+/// What a build script is made of: it is compiled without the crate's dependencies. Its notes have another name
+/// than the program, and all else that is made of the crate may name it in theirs.
+fn sources_of_script(copy: &Path, artifact: &Value) -> Vec<PathBuf> {
+    let root = artifact["target"]["src_path"].as_str().map(PathBuf::from);
+    let made = artifact["filenames"][0].as_str().map(Path::new);
+    let beside = made
+        .and_then(Path::parent)
+        .and_then(|directory| fs::read_dir(directory).ok());
+    let notes = beside
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().with_extension("d")).ok());
+    notes
+        .flat_map(|notes| of_copy(&notes, copy))
+        .chain(root.and_then(|root| root.strip_prefix(copy).ok().map(Path::to_owned)))
         .collect()
 }
 
