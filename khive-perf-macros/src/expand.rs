@@ -227,25 +227,39 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
     }
     let output = match holder {
         Holder::None => None,
-        Holder::Box | Holder::PinBox => Some(erase_impl_trait(measured.output())),
+        Holder::Box | Holder::PinBox | Holder::Alias => Some(erase_impl_trait(measured.output())),
     };
     let mut sig = sig.clone();
     let future = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
         // No closure here either.
-        let annotation = output.map(|output| quote_spanned!(Span::mixed_site()=> : #output));
+        let annotation = output
+            .as_ref()
+            .map(|output| quote_spanned!(Span::mixed_site()=> : #output));
         let body = block(measured);
         quote_spanned! {Span::mixed_site()=>
             { let __khive_perf_returned #annotation = #body; __khive_perf_returned }
         }
     } else {
-        let annotation = output.map(|output| quote_spanned!(Span::mixed_site()=> -> #output));
+        let annotation = output
+            .as_ref()
+            .map(|output| quote_spanned!(Span::mixed_site()=> -> #output));
         let keep = params::rebind(&mut sig, &measured.outside());
         once(&annotation.unwrap_or_default(), measured, &keep)
     };
+    if holder == Holder::Alias && measured.is_plain() {
+        let returned = measured.paths.private("Returned");
+        let all = quote_spanned! {Span::mixed_site()=>
+            let __khive_perf_output = #returned::<#output>::new();
+            let __khive_perf_guard = __khive_perf_output.enter(&__KHIVE_PERF_CALLSITE);
+            let __khive_perf_returned = #future;
+            __khive_perf_output.finish(&__KHIVE_PERF_CALLSITE, __khive_perf_returned)
+        };
+        return wrapper(measured, &sig, &all);
+    }
     let measure = measure_future(measured, &future);
     let held = match holder {
         Holder::None => measure,
-        Holder::Box | Holder::PinBox => {
+        Holder::Box | Holder::PinBox | Holder::Alias => {
             let hold = measured.paths.private("hold");
             quote_spanned!(Span::mixed_site()=> #hold(#measure))
         }

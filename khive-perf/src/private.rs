@@ -8,9 +8,9 @@ pub use crate::span::traced::{
     series_traced, trace_future, trace_future_with,
 };
 pub use crate::span::{
-    AllocGuard, Always, Around, CountAlloc, Hold, Judge, Measured, OkIf, Series, SpanGuard,
-    count_alloc, count_alloc_future, count_alloc_future_with, enter, enter_with, hold,
-    measure_future, measure_future_if, measure_future_with, measure_future_with_if, series,
+    AllocGuard, Always, Around, CountAlloc, Hold, Judge, Measured, OkIf, Returned, ReturnedOther,
+    Series, SpanGuard, count_alloc, count_alloc_future, count_alloc_future_with, enter, enter_with,
+    hold, measure_future, measure_future_if, measure_future_with, measure_future_with_if, series,
 };
 #[cfg(feature = "tracing")]
 pub use tracing::Level;

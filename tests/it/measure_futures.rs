@@ -70,6 +70,12 @@ fn box_future(clock: ManualClock) -> BoxFuture<'static, u8> {
 }
 
 #[measure]
+fn box_future_handed_on(clock: ManualClock) -> BoxFuture<'static, u8> {
+    let make: fn(ManualClock) -> BoxFuture<'static, u8> = |clock| Box::pin(work(clock));
+    make(clock)
+}
+
+#[measure]
 fn unpin(clock: ManualClock) -> Box<dyn Future<Output = u8> + Unpin> {
     Box::new(Box::pin(work(clock)))
 }
@@ -142,6 +148,7 @@ fn the_execution_is_measured_and_not_the_construction() {
     check("measure_futures::boxed", boxed);
     check("boxed_early", boxed_early);
     check("box_future", box_future);
+    check("box_future_handed_on", box_future_handed_on);
     check("measure_futures::unpin", unpin);
     check(
         "<it::measure_futures::Below as it::measure_futures::Worker>::below",

@@ -1,11 +1,14 @@
 //! Boxes a measured future as the boxed future that it measures.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem::transmute;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 
-use crate::span::Measured;
+use crate::callsite::Callsite;
+use crate::span::{Measured, SpanGuard, enter, measure_future};
 
 /// A boxed future that another one, measured, can stand in for.
 ///
@@ -92,3 +95,64 @@ macro_rules! hold_sets {
 }
 
 hold_sets!(; Send Sync UnwindSafe RefUnwindSafe);
+
+/// What a function returns whose output is called `BoxFuture`: most often a boxed future of the standard library,
+/// and then the future is measured. If it is another type of this name, the call is.
+///
+/// The compiler takes the methods from here where the bounds hold, and else from [`ReturnedOther`].
+#[derive(Debug)]
+pub struct Returned<T>(ReturnedOther<T>);
+
+/// The methods of a [`Returned`] that is no future.
+#[derive(Debug)]
+pub struct ReturnedOther<T>(PhantomData<fn(T) -> T>);
+
+impl<T> Returned<T> {
+    /// Nothing is returned yet.
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self(ReturnedOther(PhantomData))
+    }
+}
+
+impl<T> Default for Returned<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Future + Hold<Measured<T>>> Returned<T> {
+    /// Measures nothing yet.
+    #[inline]
+    pub fn enter(&self, _: &'static Callsite) -> impl Sized + use<T> {}
+
+    /// Measures the future.
+    #[inline]
+    pub fn finish(&self, callsite: &'static Callsite, future: T) -> T {
+        hold(measure_future(callsite, future))
+    }
+}
+
+impl<T> Deref for Returned<T> {
+    type Target = ReturnedOther<T>;
+
+    #[inline]
+    fn deref(&self) -> &ReturnedOther<T> {
+        &self.0
+    }
+}
+
+impl<T> ReturnedOther<T> {
+    /// Measures the call.
+    #[inline]
+    pub fn enter(&self, callsite: &'static Callsite) -> SpanGuard {
+        enter(callsite)
+    }
+
+    /// What was returned, as it is.
+    #[inline]
+    pub fn finish(&self, _: &'static Callsite, returned: T) -> T {
+        returned
+    }
+}

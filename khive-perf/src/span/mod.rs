@@ -33,7 +33,7 @@ pub use self::disabled::{
 pub(crate) mod traced;
 
 mod boxed;
-pub use self::boxed::{Around, Hold, hold};
+pub use self::boxed::{Around, Hold, Returned, ReturnedOther, hold};
 
 /// Tells the output of a future from an error.
 ///

@@ -150,6 +150,26 @@ mod old {
     }
 }
 
+/// What is only called so: the call is timed.
+mod namesakes {
+    use khive_perf::measure;
+
+    use super::old;
+
+    type BoxFuture<T, E> = Box<dyn old::Future<Item = T, Error = E> + Send>;
+    pub struct LocalBoxFuture<'a, T>(pub &'a T);
+
+    #[measure]
+    pub fn boxed(x: u8) -> BoxFuture<u8, ()> {
+        old::boxed(x)
+    }
+
+    #[measure]
+    pub fn borrowed<T>(x: &T) -> LocalBoxFuture<'_, T> {
+        LocalBoxFuture(x)
+    }
+}
+
 /// A future that is a type of its own is no wrapped one.
 struct Own(u8);
 
@@ -178,6 +198,8 @@ fn main() {
         movable(0),
         own(1),
     ));
+    assert_eq!(namesakes::boxed(1).poll(), Ok(Some(1)));
+    assert_eq!(namesakes::borrowed(&1).0, &1);
     let mut service = handed_on::Service::<&str, ()>(|| Box::pin(ready(Ok(""))));
     drop((service.call(), service.call_with_err(true)));
     drop((
