@@ -34,8 +34,8 @@ pub(super) const SUBJECTS: &[Subject] = &[
     subject("anyhow", "1.0.104", &[]),
     // What a derive macro makes is measured in its tests.
     subject("thiserror", "2.0.21", &[]),
-    // Little but generic futures and streams.
-    subject("futures-util", "0.3.34", &[]),
+    // Little but generic futures and streams; its examples take long to compile.
+    subject("futures-util", "0.3.34", &["--lib", "--tests"]),
     // Edition 2015, and its tests are full of functions that macros make.
     subject("error-chain", "0.12.4", &[]),
 ];
