@@ -27,14 +27,8 @@ pub(crate) fn item(checked: &Checked) -> TokenStream {
 /// The item as it was, without our attributes on the members of a block.
 pub(crate) fn untouched(checked: &Checked) -> TokenStream {
     emit(checked, &|measured| {
-        let Function {
-            attrs,
-            qualifiers,
-            sig,
-            ..
-        } = &measured.function;
-        let body = &measured.body.group;
-        quote!(#(#attrs)* #qualifiers #sig #body)
+        let body = measured.body.group.to_token_stream();
+        plain(&measured.function, &body)
     })
 }
 
@@ -42,17 +36,10 @@ fn emit(checked: &Checked, function: &dyn Fn(&Measured) -> TokenStream) -> Token
     match checked {
         Checked::Verbatim(tokens) => tokens.clone(),
         Checked::Measured(measured) => function(measured),
-        Checked::Plain(plain) => {
-            let Function {
-                attrs,
-                qualifiers,
-                sig,
-                body,
-            } = &**plain;
-            let body = body
-                .as_ref()
-                .map_or_else(|| quote!(;), |body| body.group.to_token_stream());
-            quote!(#(#attrs)* #qualifiers #sig #body)
+        Checked::Plain(function) => {
+            let body = function.body.as_ref();
+            let body = body.map_or_else(|| quote!(;), |body| body.group.to_token_stream());
+            plain(function, &body)
         }
         Checked::Block { block, members } => {
             let Block {
@@ -66,6 +53,14 @@ fn emit(checked: &Checked, function: &dyn Fn(&Measured) -> TokenStream) -> Token
             quote!(#(#attrs)* #head #contents)
         }
     }
+}
+
+fn plain(function: &Function, body: &TokenStream) -> TokenStream {
+    let Function {
+        attrs, qualifiers, ..
+    } = function;
+    let sig = function.signature(&function.sig);
+    quote!(#(#attrs)* #qualifiers #sig #body)
 }
 
 /// New contents between the braces that the user wrote.
@@ -92,6 +87,7 @@ fn around(measured: &Measured, sig: &Signature, contents: &TokenStream, at: Span
     let Function {
         attrs, qualifiers, ..
     } = &measured.function;
+    let sig = measured.function.signature(sig);
     let inner_attrs = &measured.body.inner_attrs;
     let callsite = callsite(measured);
     let span = traced::site(measured);
@@ -229,23 +225,44 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
         let last = if in_box_pin { quote!((#call)) } else { call };
         return function(measured, sig, &quote!(#items #series #before #last));
     }
-    let annotation = match (holder, measured.output()) {
-        (Holder::None, _) => TokenStream::new(),
-        (_, output) => {
-            let output = erase_impl_trait(output);
-            quote_spanned!(Span::mixed_site()=> -> #output)
-        }
+    let output = match holder {
+        Holder::None => None,
+        Holder::Box | Holder::PinBox | Holder::Alias => Some(erase_impl_trait(measured.output())),
     };
     let mut sig = sig.clone();
-    let keep = params::rebind(&mut sig, &measured.outside());
-    let future = once(&annotation, measured, &keep);
+    let future = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
+        // No closure here either.
+        let annotation = output
+            .as_ref()
+            .map(|output| quote_spanned!(Span::mixed_site()=> : #output));
+        let body = block(measured);
+        quote_spanned! {Span::mixed_site()=>
+            { let __khive_perf_returned #annotation = #body; __khive_perf_returned }
+        }
+    } else {
+        let annotation = output
+            .as_ref()
+            .map(|output| quote_spanned!(Span::mixed_site()=> -> #output));
+        let keep = params::rebind(&mut sig, &measured.outside());
+        once(&annotation.unwrap_or_default(), measured, &keep)
+    };
+    if holder == Holder::Alias && measured.is_plain() {
+        let returned = measured.paths.private("Returned");
+        let all = quote_spanned! {Span::mixed_site()=>
+            let __khive_perf_output = #returned::<#output>::new();
+            let __khive_perf_guard = __khive_perf_output.enter(&__KHIVE_PERF_CALLSITE);
+            let __khive_perf_returned = #future;
+            __khive_perf_output.finish(&__KHIVE_PERF_CALLSITE, __khive_perf_returned)
+        };
+        return wrapper(measured, &sig, &all);
+    }
     let measure = measure_future(measured, &future);
-    // Not by way of `::std`, which a crate may do without.
-    let boxed = measured.paths.private("Box");
     let held = match holder {
         Holder::None => measure,
-        Holder::Box => quote_spanned!(Span::mixed_site()=> #boxed::new(#measure)),
-        Holder::PinBox => quote_spanned!(Span::mixed_site()=> #boxed::pin(#measure)),
+        Holder::Box | Holder::PinBox | Holder::Alias => {
+            let hold = measured.paths.private("hold");
+            quote_spanned!(Span::mixed_site()=> #hold(#measure))
+        }
     };
     wrapper(measured, &sig, &held)
 }
@@ -322,9 +339,8 @@ fn callsite(measured: &Measured) -> TokenStream {
         Shape::Call => quote!(Function),
         Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
     };
-    // With the span of the user's token, `line!` gives the line of the name and not that of the attribute.
     let settings = settings(measured.settings);
-    let line = quote_spanned!(measured.function.sig.ident.span()=> ::core::line!());
+    let line = measured.paths.line_of(measured.function.sig.ident.span());
     quote_spanned! {Span::mixed_site()=>
         static __KHIVE_PERF_CALLSITE: #callsite = #callsite::new(#spec {
             name: #name,

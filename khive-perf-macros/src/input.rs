@@ -6,8 +6,11 @@ use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Error, Ident, LitStr, Result, Signature, Token, Type, Visibility, braced, token,
+    Attribute, Error, Ident, LitStr, Result, ReturnType, Signature, Token, Type, Visibility,
+    braced, token,
 };
+
+use crate::older::{self, Nesting};
 
 /// What the attribute stands on.
 pub(crate) enum Item {
@@ -23,6 +26,8 @@ pub(crate) struct Function {
     /// Visibility and `default`.
     pub(crate) qualifiers: TokenStream,
     pub(crate) sig: Signature,
+    /// The signature as it is written, where `sig` does not say all of it.
+    pub(crate) written: Option<TokenStream>,
     pub(crate) body: Option<Body>,
 }
 
@@ -110,7 +115,13 @@ fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
     if input.peek(Token![default]) {
         input.parse::<TokenTree>()?.to_tokens(&mut qualifiers);
     }
-    let sig = input.parse()?;
+    let (mut sig, written) = older::signature(input)?;
+    // A `$output:ty` that a macro passed on.
+    if let ReturnType::Type(_, output) = &mut sig.output {
+        while let Type::Group(group) = &mut **output {
+            *output = group.elem.clone();
+        }
+    }
     let body = if input.peek(token::Brace) {
         Some(Body::new(braces(input)?))
     } else {
@@ -121,8 +132,17 @@ fn function(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Function> {
         attrs,
         qualifiers,
         sig,
+        written,
         body,
     })
+}
+
+impl Function {
+    /// The tokens of the signature, or of a changed one.
+    pub(crate) fn signature(&self, changed: &Signature) -> TokenStream {
+        let written = self.written.clone();
+        written.unwrap_or_else(|| changed.to_token_stream())
+    }
 }
 
 /// A braced group; one that a macro passed on as `$body:block` comes in an invisible group of its own.
@@ -189,26 +209,16 @@ fn block(attrs: Vec<Attribute>, input: ParseStream<'_>) -> Result<Block> {
 /// Everything up to the braces of a block; braces between `<` and `>` are const generic arguments.
 fn head(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut head = TokenStream::new();
-    let mut depth = 0_u32;
-    let mut arrow = false;
-    while !(depth == 0 && input.peek(token::Brace)) {
+    let mut nesting = Nesting::default();
+    while !(nesting.is_outside() && input.peek(token::Brace)) {
         let tree: TokenTree = input.parse()?;
-        if let TokenTree::Punct(punct) = &tree {
-            match punct.as_char() {
-                '<' => depth += 1,
-                '>' if !arrow => depth = depth.saturating_sub(1),
-                ';' => {
-                    return Err(Error::new(
-                        punct.span(),
-                        "expected the contents of the block in braces",
-                    ));
-                }
-                _ => {}
-            }
-            arrow = matches!(punct.as_char(), '-' | '=');
-        } else {
-            arrow = false;
+        if let TokenTree::Punct(punct) = &tree
+            && punct.as_char() == ';'
+        {
+            let expected = "expected the contents of the block in braces";
+            return Err(Error::new(punct.span(), expected));
         }
+        nesting.pass(&tree);
         tree.to_tokens(&mut head);
     }
     Ok(head)

@@ -10,6 +10,7 @@ mod fallback;
 mod fields;
 mod input;
 mod model;
+mod older;
 mod params;
 mod paths;
 mod settings;

@@ -294,6 +294,13 @@ impl Measured {
         }
     }
 
+    /// Whether nothing is recorded but counts and times.
+    pub(crate) fn is_plain(&self) -> bool {
+        let settings = self.settings;
+        let more = settings.alloc || settings.span.is_some();
+        !more && self.fields.is_empty() && self.success.is_none()
+    }
+
     /// Whether the function is declared never to return.
     pub(crate) fn never_returns(&self) -> bool {
         matches!(self.output(), Type::Never(_))

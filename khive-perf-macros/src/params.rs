@@ -79,7 +79,8 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         Pat::Wild(_) => TokenStream::new(),
         inside => quote_spanned!(Span::mixed_site()=> #quiet let #inside = #name;),
     };
-    quote_spanned!(Span::mixed_site()=> #quiet let #name = #name; #bind)
+    // `mut`, for a pattern that borrows a part of it so.
+    quote_spanned!(Span::mixed_site()=> #quiet #[allow(unused_mut)] let mut #name = #name; #bind)
 }
 
 /// Whether tokens name something that the pattern binds.

@@ -29,4 +29,14 @@ impl Paths {
             None => quote_spanned!(span=> ::khive_perf::__private::#item),
         }
     }
+
+    /// The line of a token of the user's, and not that of the attribute.
+    ///
+    /// It is that of the method call, which has the token's place. The path has ours: with a place of the user's,
+    /// `::core::line!()` would be looked up by the rules of the user's edition, which may find another `core`.
+    pub(crate) fn line_of(&self, token: Span) -> TokenStream {
+        let here = self.private("Here");
+        let line = quote_spanned!(token=> .line());
+        quote_spanned!(Span::mixed_site()=> #here #line)
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Holder {
     Box,
     /// `Pin<Box<dyn Future>>`
     PinBox,
+    /// `BoxFuture`, which should be the same.
+    Alias,
 }
 
 /// Decides for a function whose return type stands for `output`.
@@ -81,7 +83,7 @@ fn holder(output: &Type) -> Option<Holder> {
     }
     let segment = last_segment(output)?;
     match segment.ident.to_string().as_str() {
-        "BoxFuture" | "LocalBoxFuture" => Some(Holder::PinBox),
+        "BoxFuture" | "LocalBoxFuture" => Some(Holder::Alias),
         // The box is a future itself only where what is in it may move.
         "Box" => boxed_future(segment)?
             .iter()
@@ -259,7 +261,9 @@ pub(crate) fn tail(body: &Body, holder: Holder) -> Option<Tail> {
                 in_box_pin: false,
             })
         }
-        (Holder::PinBox, Expr::Call(call)) if is_box_pin(&call.func) && call.args.len() == 1 => {
+        (Holder::PinBox | Holder::Alias, Expr::Call(call))
+            if is_box_pin(&call.func) && call.args.len() == 1 =>
+        {
             let mut before: Vec<_> = body.statements.clone().into_iter().collect();
             let Some(TokenTree::Group(arguments)) = before.pop() else {
                 return None;

@@ -27,7 +27,7 @@ pub(crate) fn site(measured: &Measured) -> TokenStream {
         Level::Error => quote_spanned!(Span::mixed_site()=> #levels::ERROR),
     };
     let keys = measured.fields.iter().map(|field| &field.key);
-    let line = quote_spanned!(ident.span()=> ::core::line!());
+    let line = measured.paths.line_of(ident.span());
     quote_spanned! {Span::mixed_site()=>
         static __KHIVE_PERF_SPAN: #site = #site::new(
             #spec {

@@ -28,6 +28,8 @@ mod fields;
 mod input;
 #[path = "../src/model.rs"]
 mod model;
+#[path = "../src/older.rs"]
+mod older;
 #[path = "../src/params.rs"]
 mod params;
 #[path = "../src/paths.rs"]

@@ -1,7 +1,5 @@
 //! What macros expand to, and nothing else. Not a public interface: it may change in any release.
 
-pub use std::boxed::Box;
-
 pub use crate::attributes::{ToValue, Value, debug, display};
 pub use crate::callsite::{Callsite, Kind, Spec};
 #[cfg(feature = "tracing")]
@@ -10,9 +8,9 @@ pub use crate::span::traced::{
     series_traced, trace_future, trace_future_with,
 };
 pub use crate::span::{
-    AllocGuard, Always, CountAlloc, Judge, Measured, OkIf, Series, SpanGuard, count_alloc,
-    count_alloc_future, count_alloc_future_with, enter, enter_with, measure_future,
-    measure_future_if, measure_future_with, measure_future_with_if, series,
+    AllocGuard, Always, Around, CountAlloc, Hold, Judge, Measured, OkIf, Returned, ReturnedOther,
+    Series, SpanGuard, count_alloc, count_alloc_future, count_alloc_future_with, enter, enter_with,
+    hold, measure_future, measure_future_if, measure_future_with, measure_future_with_if, series,
 };
 #[cfg(feature = "tracing")]
 pub use tracing::Level;
@@ -21,6 +19,20 @@ pub use tracing::Level;
 #[must_use]
 pub fn path_of<T>(_: &T) -> &'static str {
     core::any::type_name::<T>()
+}
+
+/// The place that asks.
+#[expect(clippy::exhaustive_structs, reason = "macros write it")]
+#[derive(Clone, Copy, Debug)]
+pub struct Here;
+
+impl Here {
+    /// The line of the call.
+    #[must_use]
+    #[track_caller]
+    pub const fn line(self) -> u32 {
+        core::panic::Location::caller().line()
+    }
 }
 
 /// What `err` tests.

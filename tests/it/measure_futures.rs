@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::future::{Future, pending, ready};
-use std::panic::catch_unwind;
+use std::panic::{Location, catch_unwind};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -67,6 +67,12 @@ fn boxed_early(clock: ManualClock) -> Pin<Box<dyn Future<Output = u8> + 'static>
 #[measure]
 fn box_future(clock: ManualClock) -> BoxFuture<'static, u8> {
     Box::pin(work(clock))
+}
+
+#[measure]
+fn box_future_handed_on(clock: ManualClock) -> BoxFuture<'static, u8> {
+    let make: fn(ManualClock) -> BoxFuture<'static, u8> = |clock| Box::pin(work(clock));
+    make(clock)
 }
 
 #[measure]
@@ -142,6 +148,7 @@ fn the_execution_is_measured_and_not_the_construction() {
     check("measure_futures::boxed", boxed);
     check("boxed_early", boxed_early);
     check("box_future", box_future);
+    check("box_future_handed_on", box_future_handed_on);
     check("measure_futures::unpin", unpin);
     check(
         "<it::measure_futures::Below as it::measure_futures::Worker>::below",
@@ -297,4 +304,38 @@ fn construct() -> Option<Pin<Box<dyn Future<Output = ()>>>> {
 fn a_future_inside_another_type_is_measured_as_a_call() {
     let (_, captured) = capture(|| drop(construct()));
     assert_eq!(outcomes(&captured, "construct"), [1, 0, 0, 0]);
+}
+
+/// No `return` in it, and an end that is not a call.
+#[measure]
+#[track_caller]
+fn located(first: bool) -> impl Future<Output = u32> {
+    let here = Location::caller().line();
+    match first {
+        true => ready(here),
+        false => ready(Location::caller().line()),
+    }
+}
+
+#[measure]
+#[track_caller]
+fn located_in_box(first: bool) -> BoxFuture<'static, u32> {
+    let here = Location::caller().line();
+    if first {
+        Box::pin(ready(here))
+    } else {
+        Box::pin(async move { here })
+    }
+}
+
+#[test]
+fn what_returns_a_future_still_sees_its_caller() {
+    let (_, captured) = capture(|| {
+        assert_eq!(block_on(located(true)), line!());
+        assert_eq!(block_on(located(false)), line!());
+        assert_eq!(block_on(located_in_box(true)), line!());
+        assert_eq!(block_on(located_in_box(false)), line!());
+    });
+    assert_eq!(outcomes(&captured, "located"), [2, 0, 0, 0]);
+    assert_eq!(outcomes(&captured, "located_in_box"), [2, 0, 0, 0]);
 }

@@ -11,7 +11,7 @@ fn fetch(
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     ::khive_perf::__private::measure_future(
@@ -45,7 +45,7 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     ::khive_perf::__private::measure_future(
@@ -57,7 +57,8 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
                     clippy::shadow_same,
                     clippy::used_underscore_binding
                 )]
-                let __khive_perf_argument_0 = __khive_perf_argument_0;
+                #[allow(unused_mut)]
+                let mut __khive_perf_argument_0 = __khive_perf_argument_0;
                 #[allow(
                     clippy::no_effect_underscore_binding,
                     clippy::redundant_locals,
@@ -82,7 +83,7 @@ async fn serve(listener: Listener) -> ! {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     match ::khive_perf::__private::measure_future(
@@ -121,7 +122,7 @@ async fn order(id: u64, customer: String) {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     {

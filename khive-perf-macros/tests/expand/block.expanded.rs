@@ -11,7 +11,7 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Future,
         });
         Box::pin(
@@ -36,7 +36,7 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Function,
         });
         let mut __khive_perf_guard = ::khive_perf::__private::enter(
@@ -68,7 +68,7 @@ trait Shape {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Function,
         });
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
@@ -87,7 +87,7 @@ mod geometry {
                     || ::khive_perf::__private::path_of(&here)
                 },
                 file: ::core::file!(),
-                line: ::core::line!(),
+                line: ::khive_perf::__private::Here.line(),
                 kind: ::khive_perf::__private::Kind::Function,
             });
             let __khive_perf_guard = ::khive_perf::__private::enter(
@@ -105,7 +105,7 @@ mod geometry {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Function,
         });
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);

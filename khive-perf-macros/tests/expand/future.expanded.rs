@@ -8,7 +8,7 @@ fn ready(value: u8) -> impl Future<Output = u8> + use<> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     note();
@@ -23,7 +23,7 @@ fn boxed(value: u8) -> Pin<Box<dyn Future<Output = u8> + Send>> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     note();
@@ -43,10 +43,10 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
-    ::khive_perf::__private::Box::pin(
+    ::khive_perf::__private::hold(
         ::khive_perf::__private::measure_future_if(
             &__KHIVE_PERF_CALLSITE,
             ::core::option::Option::unwrap_or_else(

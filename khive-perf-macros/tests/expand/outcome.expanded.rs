@@ -8,7 +8,7 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Function,
     });
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
@@ -40,7 +40,7 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     ::khive_perf::__private::measure_future_if(
@@ -76,7 +76,7 @@ fn located() -> Result<&'static Location<'static>, Error> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Function,
     });
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);

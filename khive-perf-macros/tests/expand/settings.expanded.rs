@@ -8,7 +8,7 @@ fn busy() {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Function,
         })
         .sample(64)
@@ -25,7 +25,7 @@ fn slow() -> impl ::core::future::Future<Output = ()> {
                 || ::khive_perf::__private::path_of(&here)
             },
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             kind: ::khive_perf::__private::Kind::Future,
         })
         .slow_ns(250000);
@@ -53,7 +53,7 @@ impl Store {
                     || ::khive_perf::__private::path_of(&here)
                 },
                 file: ::core::file!(),
-                line: ::core::line!(),
+                line: ::khive_perf::__private::Here.line(),
                 kind: ::khive_perf::__private::Kind::Function,
             })
             .sample(8);
@@ -71,7 +71,7 @@ impl Store {
                     || ::khive_perf::__private::path_of(&here)
                 },
                 file: ::core::file!(),
-                line: ::core::line!(),
+                line: ::khive_perf::__private::Here.line(),
                 kind: ::khive_perf::__private::Kind::Function,
             })
             .sample(1)

@@ -8,7 +8,7 @@ fn load(path: &Path) -> io::Result<Page> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Function,
     });
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
@@ -17,7 +17,7 @@ fn load(path: &Path) -> io::Result<Page> {
             target: ::core::module_path!(),
             level: ::khive_perf::__private::Level::INFO,
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             fields: &[::khive_perf::__private::MARKER],
         },
         &__KHIVE_PERF_SPAN,
@@ -46,7 +46,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
@@ -55,7 +55,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
             target: ::core::module_path!(),
             level: ::khive_perf::__private::Level::DEBUG,
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             fields: &["id", "customer", ::khive_perf::__private::MARKER],
         },
         &__KHIVE_PERF_SPAN,
@@ -114,7 +114,7 @@ fn r#async(&self) -> BoxFuture<'_, ()> {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Future,
     });
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
@@ -123,7 +123,7 @@ fn r#async(&self) -> BoxFuture<'_, ()> {
             target: ::core::module_path!(),
             level: ::khive_perf::__private::Level::INFO,
             file: ::core::file!(),
-            line: ::core::line!(),
+            line: ::khive_perf::__private::Here.line(),
             fields: &[::khive_perf::__private::MARKER],
         },
         &__KHIVE_PERF_SPAN,

@@ -8,7 +8,7 @@ fn parse(line: &str) -> usize {
             || ::khive_perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: ::khive_perf::__private::Here.line(),
         kind: ::khive_perf::__private::Kind::Function,
     });
     const SEPARATOR: char = ',';
@@ -25,7 +25,7 @@ pub(crate) unsafe fn get<K: Key>(id: u32, key: &K) -> Option<Entry> {
             || sdk::perf::__private::path_of(&here)
         },
         file: ::core::file!(),
-        line: ::core::line!(),
+        line: sdk::perf::__private::Here.line(),
         kind: sdk::perf::__private::Kind::Function,
     });
     let __khive_perf_guard = sdk::perf::__private::enter_with(

@@ -32,6 +32,9 @@ pub use self::disabled::{
 #[cfg(feature = "tracing")]
 pub(crate) mod traced;
 
+mod boxed;
+pub use self::boxed::{Around, Hold, Returned, ReturnedOther, hold};
+
 /// Tells the output of a future from an error.
 ///
 /// The types that do must not name the output: a measured future lives as long as the future does, also

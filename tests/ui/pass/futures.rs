@@ -25,6 +25,57 @@ mod outputs {
     }
 }
 
+/// A boxed future that somebody else made, of whose output no more is known than here.
+mod handed_on {
+    use super::*;
+
+    type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+    pub struct Service<T, E>(pub fn() -> BoxFuture<T, E>);
+
+    impl<T, E> Service<T, E> {
+        #[measure]
+        pub fn call(&mut self) -> BoxFuture<T, E> {
+            (self.0)()
+        }
+
+        #[measure(err)]
+        pub fn call_with_err(&mut self, early: bool) -> BoxFuture<T, E>
+        where
+            T: 'static,
+            E: 'static,
+        {
+            if early {
+                return (self.0)();
+            }
+            (self.0)()
+        }
+    }
+
+    #[measure(fields(x))]
+    pub fn field<'a, T>(
+        x: u8,
+        future: Pin<Box<dyn Future<Output = T> + Sync + Send + 'a>>,
+    ) -> Pin<Box<dyn Future<Output = T> + Sync + Send + 'a>> {
+        future
+    }
+
+    #[measure]
+    pub fn unpin<'a, T>(
+        future: Box<dyn Future<Output = T> + Unpin + UnwindSafe + 'a>,
+    ) -> Box<dyn Future<Output = T> + Unpin + UnwindSafe + 'a> {
+        future
+    }
+
+    /// The future is not taken for one that lives longer.
+    #[measure]
+    pub fn shorter<'a, 'b: 'a, T>(
+        future: Pin<Box<dyn Future<Output = T> + Send + 'b>>,
+    ) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+        future
+    }
+}
+
 /// A trait of its own that a future has beside.
 trait Named {
     fn name(&self) -> &'static str;
@@ -99,6 +150,26 @@ mod old {
     }
 }
 
+/// What is only called so: the call is timed.
+mod namesakes {
+    use khive_perf::measure;
+
+    use super::old;
+
+    type BoxFuture<T, E> = Box<dyn old::Future<Item = T, Error = E> + Send>;
+    pub struct LocalBoxFuture<'a, T>(pub &'a T);
+
+    #[measure]
+    pub fn boxed(x: u8) -> BoxFuture<u8, ()> {
+        old::boxed(x)
+    }
+
+    #[measure]
+    pub fn borrowed<T>(x: &T) -> LocalBoxFuture<'_, T> {
+        LocalBoxFuture(x)
+    }
+}
+
 /// A future that is a type of its own is no wrapped one.
 struct Own(u8);
 
@@ -127,6 +198,15 @@ fn main() {
         movable(0),
         own(1),
     ));
+    assert_eq!(namesakes::boxed(1).poll(), Ok(Some(1)));
+    assert_eq!(namesakes::borrowed(&1).0, &1);
+    let mut service = handed_on::Service::<&str, ()>(|| Box::pin(ready(Ok(""))));
+    drop((service.call(), service.call_with_err(true)));
+    drop((
+        handed_on::field(1, Box::pin(ready(""))),
+        handed_on::unpin(Box::new(ready(""))),
+    ));
+    drop(handed_on::shorter(Box::pin(ready(""))));
     drop((outputs::boxed(ready(1)), outputs::returned(ready("a"))));
     assert_eq!(
         (old::done(1).poll(), old::boxed(2).poll()),

@@ -42,6 +42,42 @@ macro_rules! asynchronous {
 
 asynchronous!(named, u8, "a name", 1 + 2, _y);
 
+/// What is known by its output is known of one that a macro passed on.
+macro_rules! outputs {
+    ($($name:ident $output:ty => $body:block)*) => {$(
+        #[khive_perf::measure]
+        async fn $name() -> $output $body
+    )*};
+}
+
+outputs! {
+    never ! => { panic!() }
+    opaque impl std::fmt::Debug => { 1 }
+    opaque_result Result<impl std::fmt::Debug, ()> => {
+        if true {
+            return Err(());
+        }
+        Ok(1)
+    }
+}
+
+macro_rules! futures {
+    ($($name:ident $output:ty)*) => {$(
+        #[khive_perf::measure]
+        fn $name(x: u8) -> $output {
+            if x == 0 {
+                return Box::pin(std::future::ready(x));
+            }
+            Box::pin(std::future::ready(1))
+        }
+    )*};
+}
+
+futures! {
+    pinned std::pin::Pin<Box<dyn std::future::Future<Output = u8>>>
+    opaque_future impl std::future::Future<Output = u8>
+}
+
 macro_rules! whole {
     ($item:item) => {
         #[khive_perf::measure]
@@ -84,6 +120,7 @@ macro_rules! method {
 method!(self, with_self, self.0);
 
 fn main() {
+    drop((never(), opaque(), opaque_result(), pinned(1), opaque_future(1)));
     let _ = documented(1);
     let _ = two(1, String::new());
     drop(named(1));

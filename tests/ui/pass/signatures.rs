@@ -145,6 +145,20 @@ async fn patterns((a, _): (u8, u8), [b, ..]: [u8; 3], mut c: u8, _: u8, S { x, .
     a + b + c + x
 }
 
+#[measure]
+async fn borrowing_patterns(ref a: String, ref mut b: String, (c, ref mut d): (u8, u8)) -> usize {
+    b.push('b');
+    *d += c;
+    a.len() + b.len() + usize::from(*d)
+}
+
+#[measure(ok_if = |sum| *sum > 0)]
+fn borrowing_patterns_sync(ref a: String, ref mut b: String, (c, ref mut d): (u8, u8)) -> usize {
+    b.push('b');
+    *d += c;
+    a.len() + b.len() + usize::from(*d)
+}
+
 struct S {
     x: u8,
 }
@@ -230,6 +244,8 @@ fn main() {
         elided_async(""),
         patterns((1, 2), [1, 2, 3], 1, 1, S { x: 1 }),
     );
+    drop(borrowing_patterns(String::new(), String::new(), (1, 2)));
+    borrowing_patterns_sync(String::new(), String::new(), (1, 2));
     let _ = arguments_async(1, async |x| x, &mut || {});
     let _ = unsafe { (dangerous_with_ok_if(&1), dangerous_async(&1)) };
     let _ = (attributes(1), r#fn(1), r#async(1), diverges_async());

@@ -16,6 +16,8 @@ pub(super) struct Built {
     /// How often each was said: a library is compiled for itself and for its tests.
     pub(super) warnings: BTreeMap<Warning, usize>,
     pub(super) errors: Vec<String>,
+    /// Root files of the tests, examples and benchmarks with errors, relative to the copy.
+    pub(super) broken: BTreeSet<PathBuf>,
     /// The files of the copy that the compiler read, relative to it.
     pub(super) sources: BTreeSet<PathBuf>,
 }
@@ -54,6 +56,7 @@ pub(super) fn build(
 /// Reads cargo's messages. There are none about dependencies from the registry: lints are capped in them.
 fn read(copy: &Path, log: &str) -> Built {
     let mut built = Built::default();
+    let mut script = BTreeSet::new();
     let here = |path: &Value| {
         path.as_str()
             .is_some_and(|path| Path::new(path).starts_with(copy))
@@ -63,14 +66,33 @@ fn read(copy: &Path, log: &str) -> Built {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
     {
         match message["reason"].as_str() {
-            Some("compiler-message") => built.note(&message["message"]),
+            Some("compiler-message") => {
+                built.note(&message["message"]);
+                if message["message"]["level"] == "error" {
+                    built
+                        .broken
+                        .extend(beside_library(copy, &message["target"]));
+                }
+            }
             Some("compiler-artifact") if here(&message["manifest_path"]) => {
                 built.sources.extend(sources(copy, &message));
+                if message["target"]["kind"][0] == "custom-build" {
+                    script.extend(sources_of_script(copy, &message));
+                }
             }
             _ => {}
         }
     }
+    built.sources.retain(|source| !script.contains(source));
     built
+}
+
+/// The root file of a target that the crate can do without.
+fn beside_library(copy: &Path, target: &Value) -> Option<PathBuf> {
+    let kind = target["kind"][0].as_str()?;
+    let path = Path::new(target["src_path"].as_str()?);
+    matches!(kind, "test" | "example" | "bench")
+        .then(|| path.strip_prefix(copy).ok().map(Path::to_owned))?
 }
 
 fn warning(message: &Value, text: &str) -> Warning {
@@ -110,6 +132,11 @@ impl Built {
         }
     }
 
+    /// All warnings, each as often as it was said.
+    pub(super) fn count(&self) -> usize {
+        self.warnings.values().sum()
+    }
+
     /// Warnings that are here oftener than in the other copy.
     pub(super) fn beyond(&self, other: &Self) -> Vec<&Warning> {
         let more = |(warning, count): &(&Warning, &usize)| {
@@ -141,6 +168,24 @@ fn sources(copy: &Path, artifact: &Value) -> Vec<PathBuf> {
     notes
         .filter_map(|path| fs::read_to_string(path).ok())
         .flat_map(|notes| of_copy(&notes, copy))
+        .collect()
+}
+
+/// What a build script is made of: it is compiled without the crate's dependencies. Its notes have another name
+/// than the program, and all else that is made of the crate may name it in theirs.
+fn sources_of_script(copy: &Path, artifact: &Value) -> Vec<PathBuf> {
+    let root = artifact["target"]["src_path"].as_str().map(PathBuf::from);
+    let made = artifact["filenames"][0].as_str().map(Path::new);
+    let beside = made
+        .and_then(Path::parent)
+        .and_then(|directory| fs::read_dir(directory).ok());
+    let notes = beside
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().with_extension("d")).ok());
+    notes
+        .flat_map(|notes| of_copy(&notes, copy))
+        .chain(root.and_then(|root| root.strip_prefix(copy).ok().map(Path::to_owned)))
         .collect()
 }
 
@@ -183,6 +228,18 @@ mod tests {
             (new[0].lint.as_str(), new[0].place.as_str()),
             ("unused_variables", "src/lib.rs:7")
         );
+    }
+
+    #[test]
+    fn a_broken_target_is_known_unless_it_is_the_library() {
+        let line = |kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-message","target":{{"kind":["{kind}"],"src_path":"/here/tests/it.rs"}},"message":{{"level":"error","message":"m","spans":[]}}}}"#
+            )
+        };
+        let broken = |kind| read(Path::new("/here"), &line(kind)).broken;
+        assert_eq!(broken("test"), [PathBuf::from("tests/it.rs")].into());
+        assert!(broken("lib").is_empty());
     }
 
     #[test]

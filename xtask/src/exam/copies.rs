@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::run;
 
+/// Some tests make a thousand million calls; the SDK is optimized, what is examined is not.
+const OPTIMIZED: &str = "\n[profile.dev.package.khive-perf]\nopt-level = 3\n";
+
 /// The two copies, side by side.
 #[derive(Debug)]
 pub(super) struct Copies {
@@ -48,7 +51,7 @@ pub(super) fn make(root: &Path, directory: &Path, name: &str, version: &str) -> 
     extend(&copies.plain, "")?;
     let sdk = root.join("khive-perf");
     let dependency = format!(
-        "\n[dependencies.khive-perf]\npath = {:?}\n",
+        "\n[dependencies.khive-perf]\npath = {:?}\n{OPTIMIZED}",
         sdk.display().to_string()
     );
     extend(&copies.measured, &dependency)?;

@@ -30,6 +30,14 @@ pub(super) const SUBJECTS: &[Subject] = &[
     subject("moka", "0.12.16", &["--features=sync,future"]),
     subject("regex-automata", "0.4.19", &[]),
     subject("tantivy", "0.27.0", &[]),
+    // Shapes its vtables by hand, and looks at its callers and at type names.
+    subject("anyhow", "1.0.104", &[]),
+    // What a derive macro makes is measured in its tests.
+    subject("thiserror", "2.0.21", &[]),
+    // Little but generic futures and streams; its examples take long to compile.
+    subject("futures-util", "0.3.34", &["--lib", "--tests"]),
+    // Edition 2015, and its tests are full of functions that macros make.
+    subject("error-chain", "0.12.4", &[]),
 ];
 
 const fn subject(

@@ -285,7 +285,7 @@ fn start(trees: &[TokenTree], function: usize, in_macro: bool) -> Start {
         }
         attributes = before;
     }
-    if in_macro && attributes > 0 && is_repetition(&trees[attributes - 1]) {
+    if in_macro && repetition_before(trees, attributes).is_some_and(|trees| !ends_item(&trees)) {
         verdict = Verdict::Unclear;
     }
     Start {
@@ -324,18 +324,34 @@ fn attribute_before(trees: &[TokenTree], end: usize, in_macro: bool) -> Option<u
     if is_group(at(1)?, Delimiter::Bracket) && is_punct(at(2)?, '#') {
         return Some(end - 2);
     }
-    if in_macro
-        && is_repetition(at(1)?)
-        && let TokenTree::Group(group) = at(2)?
-        && is_punct(at(3)?, '$')
-    {
-        let inner = inside(group.stream());
-        return inner
-            .first()
-            .is_some_and(|first| is_punct(first, '#'))
-            .then_some(end - 3);
+    let repeated = in_macro.then(|| repetition_before(trees, end)).flatten()?;
+    only_attributes(&repeated).then_some(end - 3)
+}
+
+/// What stands in the `$(..)*` that ends before `end`.
+fn repetition_before(trees: &[TokenTree], end: usize) -> Option<Vec<TokenTree>> {
+    let at = |back: usize| end.checked_sub(back).map(|at| &trees[at]);
+    match at(2)? {
+        TokenTree::Group(group) if is_repetition(at(1)?) && is_punct(at(3)?, '$') => {
+            Some(inside(group.stream()))
+        }
+        _ => None,
     }
-    None
+}
+
+/// Whether the tokens end in the end of an item, so that what follows is another one.
+fn ends_item(trees: &[TokenTree]) -> bool {
+    let last = trees.last();
+    last.is_some_and(|last| is_punct(last, ';') || is_group(last, Delimiter::Brace))
+}
+
+/// Whether a repetition holds attributes, and not a function with its attributes.
+fn only_attributes(trees: &[TokenTree]) -> bool {
+    let mut at = 0;
+    while let Some(end) = attribute(trees, at) {
+        at = end;
+    }
+    at > 0 && at == trees.len()
 }
 
 /// `#[naked]` and `#[unsafe(naked)]`.
@@ -431,6 +447,14 @@ mod tests {
              () => ($(fn x() {})*) }",
             "macro_rules! m { ($(#[$a:meta])* $vis:vis fn $n:ident() $b:block) => { @ $(#[$a])* $vis fn $n() $b }; \
              () => ($(@ fn x() {})*) }",
+        );
+    }
+
+    #[test]
+    fn a_repeated_function_is_no_attribute_of_the_next_one() {
+        becomes(
+            "macro_rules! m { ($($n:ident)*) => { trait T { $(#[doc] fn $n();)+ #[inline] fn a() {} } } }",
+            "macro_rules! m { ($($n:ident)*) => { trait T { $(#[doc] fn $n();)+ @ #[inline] fn a() {} } } }",
         );
     }
 

@@ -1,12 +1,17 @@
 //! What the exam of one crate came to, as the lines that are printed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use crate::exam::build::Built;
 use crate::exam::crates::Exception;
 use crate::exam::outcome::Difference;
 use crate::exam::rewrite::Count;
 
+/// Of the lines; what was before measuring stands before the `>`.
+pub(super) const HEADER: &str =
+    "      crate                        functions  const  unclear      warnings  tests passed";
 /// Compiler errors printed per crate; the rest is in its log.
 const ERRORS_SHOWN: usize = 5;
 /// Differences of each kind printed per crate.
@@ -17,8 +22,8 @@ const DIFFERENCES_SHOWN: usize = 20;
 pub(super) struct Verdict {
     pub(super) version: String,
     pub(super) count: Count,
-    /// Tests that pass without measuring.
-    pub(super) tests: usize,
+    /// Tests that pass without measuring, and with it.
+    pub(super) passed: [usize; 2],
     /// Tests that fail without measuring, too.
     pub(super) failing: usize,
     pub(super) excepted: Vec<&'static Exception>,
@@ -27,7 +32,10 @@ pub(super) struct Verdict {
     pub(super) differences: Vec<Difference>,
     /// Results that could not be read in the measured copy only.
     pub(super) unread: usize,
-    warnings: usize,
+    /// Targets that do not compile as they were released.
+    pub(super) left_out: BTreeSet<PathBuf>,
+    /// Without measuring, and with it.
+    warnings: [usize; 2],
     problems: Vec<String>,
 }
 
@@ -49,7 +57,7 @@ impl Verdict {
     /// Notes what the compiler said of the measured copy, but not of the plain one.
     pub(super) fn built(&mut self, plain: &Built, measured: &Built) {
         let new = measured.beyond(plain);
-        self.warnings = new.len();
+        self.warnings = [plain.count(), measured.count()];
         for warning in new.into_iter().take(DIFFERENCES_SHOWN) {
             self.problems.push(format!(
                 "new warning: {}: {} ({})",
@@ -76,21 +84,23 @@ impl Verdict {
         }
     }
 
-    pub(super) fn passed(&self) -> bool {
+    pub(super) fn is_same(&self) -> bool {
         self.problems.is_empty() && self.differences.is_empty() && self.unread == 0
     }
 
-    /// One line, and one more for everything that is to be known.
+    /// One row of the table, and a line below for everything that is to be known.
     pub(super) fn line(&self, name: &str) -> String {
+        let [before, after] = self.warnings;
+        let [passed_before, passed_after] = self.passed;
         let mut line = format!(
-            "{}  {name} {}: {} functions measured ({} const, {} unclear), {} tests pass alike, {} new warnings",
-            if self.passed() { "ok  " } else { "FAIL" },
-            self.version,
+            "{}  {:<28} {:>9}  {:>5}  {:>7}  {:>12}  {:>12}",
+            if self.is_same() { "ok  " } else { "FAIL" },
+            format!("{name} {}", self.version),
             self.count.measured,
             self.count.unmeasurable,
             self.count.unclear,
-            self.tests,
-            self.warnings,
+            format!("{before} > {after}"),
+            format!("{passed_before} > {passed_after}"),
         );
         let mut also = |text: String| {
             let _ = write!(
@@ -103,6 +113,12 @@ impl Verdict {
             also(format!(
                 "{} tests fail without measuring, too",
                 self.failing
+            ));
+        }
+        for target in &self.left_out {
+            also(format!(
+                "left out: {}: does not compile as it was released",
+                target.display()
             ));
         }
         for exception in &self.excepted {
@@ -140,13 +156,13 @@ mod tests {
     #[test]
     fn a_test_that_ends_otherwise_fails_the_crate_and_is_shown() {
         let mut verdict = Verdict::of("1.0.0");
-        assert!(verdict.passed() && verdict.line("a").starts_with("ok    a 1.0.0: "));
+        assert!(verdict.is_same() && verdict.line("a").starts_with("ok    a 1.0.0 "));
         verdict.differences.push(Difference {
             name: (String::from("src/lib.rs"), String::from("m::t")),
             plain: String::from("ok"),
             measured: String::from("FAILED"),
         });
-        assert!(!verdict.passed());
+        assert!(!verdict.is_same());
         let line = verdict.line("a");
         assert!(
             line.contains("src/lib.rs: m::t: ok without, FAILED with measuring"),
@@ -159,9 +175,9 @@ mod tests {
         let failed = [String::from("--test it")];
         let mut verdict = Verdict::of("1.0.0");
         verdict.targets(&failed, &failed);
-        assert!(verdict.passed());
+        assert!(verdict.is_same());
         verdict.targets(&[], &failed);
-        assert!(!verdict.passed());
+        assert!(!verdict.is_same());
     }
 
     #[test]
@@ -172,6 +188,6 @@ mod tests {
             ..Built::default()
         };
         verdict.built(&Built::default(), &broken);
-        assert!(!verdict.passed() && verdict.line("a").contains("error: here"));
+        assert!(!verdict.is_same() && verdict.line("a").contains("error: here"));
     }
 }
