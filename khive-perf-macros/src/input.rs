@@ -36,6 +36,8 @@ pub(crate) struct Body {
     pub(crate) items: TokenStream,
     /// The rest.
     pub(crate) statements: TokenStream,
+    /// Whether the statements are more than one expression.
+    pub(crate) has_semicolon: bool,
 }
 
 /// An `impl`, `trait` or `mod` block.
@@ -56,6 +58,53 @@ pub(crate) enum Member {
     Type(Ident, Box<Type>, TokenStream),
     /// Anything else.
     Verbatim(TokenStream),
+}
+
+impl Item {
+    /// Reads what the attribute stands on.
+    ///
+    /// The compiler runs macros without optimization, and parsing is most of what they do. So the body of a function,
+    /// which is most of its tokens, is kept from the parser.
+    pub(crate) fn read(tokens: TokenStream) -> Result<Self> {
+        let mut trees: Vec<_> = tokens.into_iter().collect();
+        let body = match trees.last_mut() {
+            Some(TokenTree::Group(last)) if last.delimiter() == Delimiter::Brace => {
+                let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
+                empty.set_span(last.span());
+                Some(std::mem::replace(last, empty))
+            }
+            _ => None,
+        };
+        match body {
+            Some(body) if is_function(&trees) => {
+                let mut item = syn::parse2(trees.into_iter().collect())?;
+                if let Self::Function(function) = &mut item {
+                    function.body = Some(Body::new(body));
+                }
+                Ok(item)
+            }
+            Some(block) => {
+                trees.pop();
+                trees.push(block.into());
+                syn::parse2(trees.into_iter().collect())
+            }
+            None => syn::parse2(trees.into_iter().collect()),
+        }
+    }
+}
+
+/// Whether the keyword that decides what an item is says that it is a function.
+fn is_function(item: &[TokenTree]) -> bool {
+    let mut words = item.iter().filter_map(|tree| match tree {
+        TokenTree::Ident(word) => Some(word),
+        _ => None,
+    });
+    let decides = |word: &&Ident| {
+        ["fn", "impl", "trait", "mod"]
+            .iter()
+            .any(|keyword| word == keyword)
+    };
+    words.find(decides).is_some_and(|word| word == "fn")
 }
 
 impl Parse for Item {
@@ -135,22 +184,49 @@ fn braces(input: ParseStream<'_>) -> Result<Group> {
 }
 
 impl Body {
-    fn new(group: Group) -> Self {
-        let split = |input: ParseStream<'_>| {
-            let inner_attrs = take(input, |input| Attribute::parse_inner(input).map(drop))?;
-            let items = take(input, leading_items)?;
-            Ok((inner_attrs, items, input.parse()?))
+    pub(crate) fn new(group: Group) -> Self {
+        let trees: Vec<_> = group.stream().into_iter().collect();
+        let has_semicolon = trees.iter().any(is_semicolon);
+        let (inner_attrs, items, statements) = if trees.first().is_some_and(may_lead) {
+            split
+                .parse2(group.stream())
+                .unwrap_or_else(|_| (TokenStream::new(), TokenStream::new(), group.stream()))
+        } else {
+            (TokenStream::new(), TokenStream::new(), group.stream())
         };
-        let (inner_attrs, items, statements) = split
-            .parse2(group.stream())
-            .unwrap_or_else(|_| (TokenStream::new(), TokenStream::new(), group.stream()));
         Self {
             group,
             inner_attrs,
             items,
             statements,
+            has_semicolon,
         }
     }
+}
+
+fn is_semicolon(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';')
+}
+
+/// Whether a body that begins so may begin with an attribute of its own, or an item: all but what surely does not,
+/// as that is what most bodies begin with.
+fn may_lead(first: &TokenTree) -> bool {
+    const STATEMENTS: [&str; 9] = [
+        "for", "if", "let", "loop", "match", "return", "self", "while", "Self",
+    ];
+    match first {
+        TokenTree::Ident(word) => !STATEMENTS.iter().any(|keyword| word == keyword),
+        TokenTree::Punct(punct) => punct.as_char() == '#',
+        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
+        TokenTree::Literal(_) => false,
+    }
+}
+
+/// Parts a body into its attributes, the items that it begins with, and the rest.
+fn split(input: ParseStream<'_>) -> Result<(TokenStream, TokenStream, TokenStream)> {
+    let inner_attrs = take(input, |input| Attribute::parse_inner(input).map(drop))?;
+    let items = take(input, leading_items)?;
+    Ok((inner_attrs, items, input.parse()?))
 }
 
 /// The tokens that `read` consumes, as they were written.

@@ -12,6 +12,7 @@ mod input;
 mod model;
 mod params;
 mod paths;
+mod plain;
 mod settings;
 mod shape;
 mod traced;

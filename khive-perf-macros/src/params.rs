@@ -50,11 +50,12 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         .into_iter()
         .partition(|attr| attr.path().is_ident("cfg"));
     typed.attrs = stay.clone();
+    let allow = allow(&typed.pat);
     let quiet = quote_spanned! {Span::mixed_site()=>
         #(#stay)*
         #(#attrs)*
         #unused
-        #[allow(clippy::no_effect_underscore_binding, clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
+        #allow
     };
     if let Pat::Ident(pat) = &mut *typed.pat
         && pat.by_ref.is_none()
@@ -80,6 +81,19 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         inside => quote_spanned!(Span::mixed_site()=> #quiet let #inside = #name;),
     };
     quote_spanned!(Span::mixed_site()=> #quiet let #name = #name; #bind)
+}
+
+/// What clippy might say of a variable that is bound again; each lint that is allowed takes the compiler some time.
+fn allow(pat: &Pat) -> TokenStream {
+    let mixed = Span::mixed_site();
+    match pat {
+        Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => {
+            quote_spanned!(mixed=> #[allow(clippy::redundant_locals, clippy::shadow_same)])
+        }
+        _ => {
+            quote_spanned!(mixed=> #[allow(clippy::no_effect_underscore_binding, clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)])
+        }
+    }
 }
 
 /// Whether tokens name something that the pattern binds.

@@ -32,6 +32,8 @@ mod model;
 mod params;
 #[path = "../src/paths.rs"]
 mod paths;
+#[path = "../src/plain.rs"]
+mod plain;
 #[path = "../src/settings.rs"]
 mod settings;
 #[path = "../src/shape.rs"]

@@ -1,5 +1,8 @@
 //! Callsite: the static place in the source that measures.
 
+use std::any::type_name;
+use std::panic::Location;
+
 use crate::sync::{AtomicU32, Ordering};
 
 /// Id of a callsite that is not recording: not registered yet, or switched off. No series has it, so
@@ -66,19 +69,84 @@ impl Timing {
     pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
+/// Evaluated once, and copied from.
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "what is made of it is what is written to"
+)]
+const BLANK: Callsite = Callsite {
+    id: AtomicU32::new(NO_ID),
+    assigned: AtomicU32::new(NO_ID),
+    spec: Spec {
+        name: None,
+        group: None,
+        path: || "",
+        file: "",
+        line: 0,
+        kind: Kind::Function,
+    },
+    timing: Timing {
+        every: 1,
+        slow_ns: u64::MAX,
+    },
+};
+
 impl Callsite {
     /// A callsite that has not been called yet.
     #[must_use]
     pub const fn new(spec: Spec) -> Self {
+        Self { spec, ..BLANK }
+    }
+
+    /// A function. `Here` is an item inside its static; the file is that of the caller.
+    ///
+    /// There is one of these in each measured function, and the compiler evaluates it: so it calls nothing that it
+    /// could do without.
+    #[must_use]
+    #[track_caller]
+    pub const fn function<Here>(line: u32) -> Self {
         Self {
-            id: AtomicU32::new(NO_ID),
-            assigned: AtomicU32::new(NO_ID),
-            spec,
-            timing: Timing {
-                every: 1,
-                slow_ns: u64::MAX,
+            spec: Spec {
+                name: None,
+                group: None,
+                path: type_name::<Here>,
+                file: Location::caller().file(),
+                line,
+                kind: Kind::Function,
             },
+            ..BLANK
         }
+    }
+
+    /// A function whose future is measured. The rest as with [`function`](Self::function).
+    #[must_use]
+    #[track_caller]
+    pub const fn future<Here>(line: u32) -> Self {
+        Self {
+            spec: Spec {
+                name: None,
+                group: None,
+                path: type_name::<Here>,
+                file: Location::caller().file(),
+                line,
+                kind: Kind::Future,
+            },
+            ..BLANK
+        }
+    }
+
+    /// Replaces the path in reports.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.spec.name = Some(name);
+        self
+    }
+
+    /// Puts it into a group in reports.
+    #[must_use]
+    pub const fn group(mut self, group: &'static str) -> Self {
+        self.spec.group = Some(group);
+        self
     }
 
     /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.

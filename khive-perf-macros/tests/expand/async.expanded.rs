@@ -3,17 +3,10 @@ fn fetch(
     client: &Client,
     url: Url,
 ) -> impl ::core::future::Future<Output = Result<Box<dyn Body>, Error>> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::core::line!(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<Here>(::core::line!())
+    };
     ::khive_perf::__private::measure_future(
         &__KHIVE_PERF_CALLSITE,
         async move {
@@ -22,12 +15,7 @@ fn fetch(
             > {
                 return __khive_perf_returned;
             }
-            #[allow(
-                clippy::no_effect_underscore_binding,
-                clippy::redundant_locals,
-                clippy::shadow_same,
-                clippy::used_underscore_binding
-            )]
+            #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let url = url;
             {
                 let response = client.get(url).await?;
@@ -37,17 +25,10 @@ fn fetch(
     )
 }
 async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::core::line!(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<Here>(::core::line!())
+    };
     ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
@@ -74,17 +55,10 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
         .await
 }
 async fn serve(listener: Listener) -> ! {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::core::line!(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<Here>(::core::line!())
+    };
     match ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
@@ -93,12 +67,7 @@ async fn serve(listener: Listener) -> ! {
                 > {
                     return __khive_perf_returned;
                 }
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
+                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let listener = listener;
                 {
                     let _ = ();
@@ -113,17 +82,10 @@ async fn serve(listener: Listener) -> ! {
 }
 #[instrument]
 async fn order(id: u64, customer: String) {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::core::line!(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<Here>(::core::line!())
+    };
     {
         let __khive_perf_series = ::khive_perf::__private::series(
             &__KHIVE_PERF_CALLSITE,
@@ -141,20 +103,10 @@ async fn order(id: u64, customer: String) {
                     return __khive_perf_returned;
                 }
                 #[allow(unused_variables)]
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
+                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let id = id;
                 #[allow(unused_variables)]
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
+                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let customer = customer;
                 {
                     submit(id, customer).await;
