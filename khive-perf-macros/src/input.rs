@@ -93,17 +93,18 @@ impl Item {
     }
 }
 
+/// Whether a word is one of these; it is made a text once, as that is what takes time.
+pub(crate) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
+    words.contains(&word.to_string().as_str())
+}
+
 /// Whether the keyword that decides what an item is says that it is a function.
 fn is_function(item: &[TokenTree]) -> bool {
     let mut words = item.iter().filter_map(|tree| match tree {
         TokenTree::Ident(word) => Some(word),
         _ => None,
     });
-    let decides = |word: &&Ident| {
-        ["fn", "impl", "trait", "mod"]
-            .iter()
-            .any(|keyword| word == keyword)
-    };
+    let decides = |word: &&Ident| is_one_of(word, &["fn", "impl", "trait", "mod"]);
     words.find(decides).is_some_and(|word| word == "fn")
 }
 
@@ -215,7 +216,7 @@ fn may_lead(first: &TokenTree) -> bool {
         "for", "if", "let", "loop", "match", "return", "self", "while", "Self",
     ];
     match first {
-        TokenTree::Ident(word) => !STATEMENTS.iter().any(|keyword| word == keyword),
+        TokenTree::Ident(word) => !is_one_of(word, &STATEMENTS),
         TokenTree::Punct(punct) => punct.as_char() == '#',
         TokenTree::Group(group) => group.delimiter() == Delimiter::None,
         TokenTree::Literal(_) => false,

@@ -5,7 +5,7 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-use crate::input::Body;
+use crate::input::{Body, is_one_of};
 
 /// A function of which nothing need be known.
 pub(crate) struct Plain {
@@ -76,9 +76,7 @@ fn behind_attributes(mut trees: &[TokenTree]) -> Option<&[TokenTree]> {
 /// Whether nothing but `pub(in path)` and `unsafe extern "C"` can be of this.
 fn is_harmless(qualifier: &TokenTree) -> bool {
     match qualifier {
-        TokenTree::Ident(word) => ["pub", "unsafe", "extern"]
-            .iter()
-            .any(|known| word == known),
+        TokenTree::Ident(word) => is_one_of(word, &["pub", "unsafe", "extern"]),
         TokenTree::Group(path) => path.delimiter() == Delimiter::Parenthesis,
         TokenTree::Literal(_) => true,
         TokenTree::Punct(_) => false,
@@ -92,7 +90,7 @@ fn is_arrow_head(tree: &TokenTree) -> bool {
 /// Whether a part of a signature is a word that stands in types of futures, or cannot be looked into.
 fn names_future(tree: &TokenTree) -> bool {
     match tree {
-        TokenTree::Ident(word) => OF_FUTURES.iter().any(|known| word == known),
+        TokenTree::Ident(word) => is_one_of(word, &OF_FUTURES),
         TokenTree::Group(group) => group.delimiter() == Delimiter::None,
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     }
