@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Signature, Type};
+use syn::{ReturnType, Signature, Token, Type};
 
 use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
@@ -195,9 +195,10 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     // What the compiler has to say about the future, it says where it says it about an `async fn`.
     let at =
         Span::mixed_site().located_at(asyncness.map_or_else(Span::mixed_site, |word| word.span));
-    sig.output = syn::parse_quote_spanned! {at=>
-        -> impl ::core::future::Future<Output = #output>
-    };
+    // Not parsed: nobody looks into it from here on.
+    let future = quote_spanned!(at=> impl ::core::future::Future<Output = #output>);
+    let arrow = Token![->](at);
+    sig.output = ReturnType::Type(arrow, Box::new(Type::Verbatim(future)));
     let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
     wrapper(measured, &sig, &measure_future(measured, &future))
@@ -473,12 +474,12 @@ fn block(measured: &Measured) -> TokenStream {
         statements,
         ..
     } = &measured.body;
-    if measured.body.has_semicolon && measured.body.inner_attrs.is_empty() {
+    let has_semicolon = measured.body.has_semicolon();
+    if has_semicolon && measured.body.inner_attrs.is_empty() {
         return group.to_token_stream();
     }
     // Where all is one expression, the compiler would call the braces around it unnecessary.
-    let more =
-        (!measured.body.has_semicolon).then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
+    let more = (!has_semicolon).then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
     in_braces_of(group, quote!(#items #more #statements)).to_token_stream()
 }
 

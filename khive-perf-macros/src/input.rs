@@ -36,8 +36,6 @@ pub(crate) struct Body {
     pub(crate) items: TokenStream,
     /// The rest.
     pub(crate) statements: TokenStream,
-    /// Whether the statements are more than one expression.
-    pub(crate) has_semicolon: bool,
 }
 
 /// An `impl`, `trait` or `mod` block.
@@ -77,11 +75,13 @@ impl Item {
         };
         match body {
             Some(body) if is_function(&trees) => {
-                let mut item = syn::parse2(trees.into_iter().collect())?;
-                if let Self::Function(function) = &mut item {
-                    function.body = Some(Body::new(body));
-                }
-                Ok(item)
+                let signature = |input: ParseStream<'_>| {
+                    let attrs = input.call(Attribute::parse_outer)?;
+                    function(attrs, input)
+                };
+                let mut function = signature.parse2(trees.into_iter().collect())?;
+                function.body = Some(Body::new(body));
+                Ok(Self::Function(Box::new(function)))
             }
             Some(block) => {
                 trees.pop();
@@ -186,9 +186,8 @@ fn braces(input: ParseStream<'_>) -> Result<Group> {
 
 impl Body {
     pub(crate) fn new(group: Group) -> Self {
-        let trees: Vec<_> = group.stream().into_iter().collect();
-        let has_semicolon = trees.iter().any(is_semicolon);
-        let (inner_attrs, items, statements) = if trees.first().is_some_and(may_lead) {
+        let first = group.stream().into_iter().next();
+        let (inner_attrs, items, statements) = if first.as_ref().is_some_and(may_lead) {
             split
                 .parse2(group.stream())
                 .unwrap_or_else(|_| (TokenStream::new(), TokenStream::new(), group.stream()))
@@ -200,13 +199,14 @@ impl Body {
             inner_attrs,
             items,
             statements,
-            has_semicolon,
         }
     }
-}
 
-fn is_semicolon(tree: &TokenTree) -> bool {
-    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';')
+    /// Whether it is more than one expression.
+    pub(crate) fn has_semicolon(&self) -> bool {
+        let semicolon = |tree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+        self.statements.clone().into_iter().any(semicolon)
+    }
 }
 
 /// Whether a body that begins so may begin with an attribute of its own, or an item: all but what surely does not,

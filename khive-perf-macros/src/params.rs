@@ -7,6 +7,8 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, FnArg, Ident, Pat, PatType, ReceiverKind, Signature, Type};
 
+use crate::input::is_one_of;
+
 /// Whether an attribute of a parameter means the same on a `let` statement.
 pub(crate) fn is_movable(attr: &Attribute) -> bool {
     ["allow", "cfg", "deny", "expect", "warn"]
@@ -36,7 +38,9 @@ pub(crate) fn rebind(sig: &mut Signature, outside: &TokenStream) -> TokenStream 
 }
 
 fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> TokenStream {
-    if matches!(*typed.ty, Type::Reference(_) | Type::Ptr(_)) || !typed.attrs.iter().all(is_movable)
+    if matches!(*typed.ty, Type::Reference(_) | Type::Ptr(_))
+        || !typed.attrs.iter().all(is_movable)
+        || is_number(typed)
     {
         return TokenStream::new();
     }
@@ -81,6 +85,23 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         inside => quote_spanned!(Span::mixed_site()=> #quiet let #inside = #name;),
     };
     quote_spanned!(Span::mixed_site()=> #quiet let #name = #name; #bind)
+}
+
+/// Whether an argument is a number, or the like, under a name of its own: there is nothing to drop either.
+fn is_number(typed: &PatType) -> bool {
+    const TYPES: [&str; 16] = [
+        "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128", "u16",
+        "u32", "u64", "u8", "usize",
+    ];
+    let (Pat::Ident(pat), Type::Path(ty)) = (&*typed.pat, &*typed.ty) else {
+        return false;
+    };
+    let is_plain = pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none();
+    let word = ty
+        .path
+        .get_ident()
+        .filter(|_| is_plain && typed.attrs.is_empty());
+    word.is_some_and(|word| is_one_of(word, &TYPES))
 }
 
 /// What clippy might say of a variable that is bound again; each lint that is allowed takes the compiler some time.

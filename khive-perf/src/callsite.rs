@@ -69,6 +69,16 @@ impl Timing {
     pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
+// SAFETY: all that is in it is `Sync`. The compiler would find that out by itself, but it would look at every field again
+// for each measured function, because a static must be `Sync`.
+unsafe impl Sync for Callsite {}
+
+/// Each type in it is `Sync`, or else this does not compile.
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    is_sync::<(AtomicU32, Spec, Timing)>();
+};
+
 /// Evaluated once, and copied from.
 #[expect(
     clippy::declare_interior_mutable_const,

@@ -104,9 +104,6 @@ async fn order(id: u64, customer: String) {
                 }
                 #[allow(unused_variables)]
                 #[allow(clippy::redundant_locals, clippy::shadow_same)]
-                let id = id;
-                #[allow(unused_variables)]
-                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let customer = customer;
                 {
                     submit(id, customer).await;

@@ -31,15 +31,11 @@ fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
             ::core::option::Option::unwrap_or_else(
                 ::core::option::Option::None,
                 move || -> BoxFuture<'static, Result<u8, Error>> {
-                    #[allow(clippy::redundant_locals, clippy::shadow_same)]
-                    let value = value;
-                    {
-                        let _ = ();
-                        if value == 0 {
-                            return failed();
-                        }
-                        Box::pin(async move { Ok(value) })
+                    let _ = ();
+                    if value == 0 {
+                        return failed();
                     }
+                    Box::pin(async move { Ok(value) })
                 },
             ),
             |__khive_perf_returned| ::khive_perf::__private::is_ok(__khive_perf_returned),

@@ -68,9 +68,6 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                     }
                     #[allow(unused_variables)]
                     #[allow(clippy::redundant_locals, clippy::shadow_same)]
-                    let id = id;
-                    #[allow(unused_variables)]
-                    #[allow(clippy::redundant_locals, clippy::shadow_same)]
                     let customer = customer;
                     {
                         submit(id, customer).await;
