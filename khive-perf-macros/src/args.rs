@@ -101,6 +101,9 @@ const ARGUMENTS: &[Argument] = &[
 pub(crate) fn parse(tokens: TokenStream, features: Features) -> (Options, Vec<Error>) {
     let mut options = Options::default();
     let mut errors = Vec::new();
+    if tokens.is_empty() {
+        return (options, errors);
+    }
     let outcome = (|input: ParseStream<'_>| {
         let mut seen = Vec::new();
         while !input.is_empty() {

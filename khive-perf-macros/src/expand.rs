@@ -1,15 +1,17 @@
 //! Turns a checked item into tokens; nothing is parsed here.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Signature, Type};
+use syn::{ReturnType, Signature, Token, Type};
 
 use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
 use crate::params;
+use crate::paths::Paths;
+use crate::plain::Plain;
 use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
 use crate::traced;
@@ -189,9 +191,10 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     // What the compiler has to say about the future, it says where it says it about an `async fn`.
     let at =
         Span::mixed_site().located_at(asyncness.map_or_else(Span::mixed_site, |word| word.span));
-    sig.output = syn::parse_quote_spanned! {at=>
-        -> impl ::core::future::Future<Output = #output>
-    };
+    // Not parsed: nobody looks into it from here on.
+    let future = quote_spanned!(at=> impl ::core::future::Future<Output = #output>);
+    let arrow = Token![->](at);
+    sig.output = ReturnType::Type(arrow, Box::new(Type::Verbatim(future)));
     let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
     wrapper(measured, &sig, &measure_future(measured, &future))
@@ -331,29 +334,67 @@ fn count_alloc_future(measured: &Measured, future: &TokenStream) -> TokenStream 
 
 /// The static description of the function.
 fn callsite(measured: &Measured) -> TokenStream {
-    let [callsite, spec, kind, path_of] =
-        ["Callsite", "Spec", "Kind", "path_of"].map(|item| measured.paths.private(item));
-    let name = optional(measured.name.as_ref());
-    let group = optional(measured.group.as_ref());
-    let variant = match measured.shape {
-        Shape::Call => quote!(Function),
-        Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => quote!(Future),
+    let mixed = Span::mixed_site();
+    let constructor = match measured.shape {
+        Shape::Call => "function",
+        Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => "future",
     };
+    let name = measured.name.as_ref();
+    let name = name.map(|name| quote_spanned!(mixed=> .name(#name)));
+    let group = measured.group.as_ref();
+    let group = group.map(|group| quote_spanned!(mixed=> .group(#group)));
     let settings = settings(measured.settings);
-    let line = measured.paths.line_of(measured.function.sig.ident.span());
-    quote_spanned! {Span::mixed_site()=>
-        static __KHIVE_PERF_CALLSITE: #callsite = #callsite::new(#spec {
-            name: #name,
-            group: #group,
-            path: {
-                fn here() {}
-                || #path_of(&here)
-            },
-            file: ::core::file!(),
-            line: #line,
-            kind: #kind::#variant,
-        })#settings;
+    let ident = &measured.function.sig.ident;
+    let said = quote!(#name #group #settings);
+    static_callsite(&measured.paths, ident, constructor, &said)
+}
+
+/// The static, of which the compiler types, checks and evaluates one for each function: so it says no more than it
+/// must.
+fn static_callsite(
+    paths: &Paths,
+    ident: &Ident,
+    constructor: &str,
+    said: &TokenStream,
+) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let callsite = paths.private("Callsite");
+    let constructor = Ident::new(constructor, mixed);
+    let line = paths.line_of(ident.span());
+    quote_spanned! {mixed=>
+        static __KHIVE_PERF_CALLSITE: #callsite = {
+            enum Here {}
+            #callsite::#constructor::<Here>(#line)#said
+        };
     }
+}
+
+/// A function that works while it is called, of which nothing more is asked.
+pub(crate) fn from_tokens(function: Plain) -> TokenStream {
+    let Plain {
+        mut head,
+        ident,
+        body,
+    } = function;
+    let paths = Paths::default();
+    let callsite = static_callsite(&paths, &ident, "function", &TokenStream::new());
+    let enter = paths.private("enter");
+    let Body {
+        group,
+        inner_attrs,
+        items,
+        statements,
+        ..
+    } = body;
+    let contents = quote_spanned! {Span::mixed_site()=>
+        #inner_attrs
+        #callsite
+        #items
+        let __khive_perf_guard = #enter(&__KHIVE_PERF_CALLSITE);
+        #statements
+    };
+    in_braces_of(&group, contents).to_tokens(&mut head);
+    head
 }
 
 /// What is recorded beside counts and times, as methods of the callsite; nothing where nothing was said.
@@ -364,13 +405,6 @@ fn settings(settings: Settings) -> TokenStream {
     let slow = settings.slow_ns.map(Literal::u64_unsuffixed);
     let slow = slow.map(|ns| quote_spanned!(mixed=> .slow_ns(#ns)));
     quote!(#sample #slow)
-}
-
-fn optional(text: Option<&syn::LitStr>) -> TokenStream {
-    match text {
-        Some(text) => quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#text)),
-        None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
-    }
 }
 
 fn enter(measured: &Measured) -> TokenStream {
@@ -456,10 +490,12 @@ fn block(measured: &Measured) -> TokenStream {
         statements,
         ..
     } = &measured.body;
-    let semicolon = |tree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+    let has_semicolon = measured.body.has_semicolon();
+    if has_semicolon && measured.body.inner_attrs.is_empty() {
+        return group.to_token_stream();
+    }
     // Where all is one expression, the compiler would call the braces around it unnecessary.
-    let more = (!statements.clone().into_iter().any(semicolon))
-        .then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
+    let more = (!has_semicolon).then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
     in_braces_of(group, quote!(#items #more #statements)).to_token_stream()
 }
 

@@ -5,12 +5,24 @@ use proc_macro2::TokenStream;
 use crate::args::Features;
 use crate::input::Item;
 use crate::model::Checked;
+use crate::plain::Plain;
 use crate::{args, expand, model};
 
 /// Runs all phases. Without the feature `enabled` everything is checked all the same, and the item stays as it was.
 pub(crate) fn measure(args: TokenStream, item: TokenStream, features: Features) -> TokenStream {
+    if args.is_empty()
+        && features.enabled
+        && let Some(plain) = Plain::read(item.clone())
+    {
+        return expand::from_tokens(plain);
+    }
+    parsed(args, item, features)
+}
+
+/// The same for all that must be parsed.
+pub(crate) fn parsed(args: TokenStream, item: TokenStream, features: Features) -> TokenStream {
     let (options, mut errors) = args::parse(args, features);
-    let checked = match syn::parse2::<Item>(item.clone()) {
+    let checked = match Item::read(item.clone()) {
         Ok(parsed) => model::check(&options, parsed, features, &mut errors),
         Err(error) => {
             errors.push(error);

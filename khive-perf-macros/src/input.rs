@@ -63,6 +63,56 @@ pub(crate) enum Member {
     Verbatim(TokenStream),
 }
 
+impl Item {
+    /// Reads what the attribute stands on.
+    ///
+    /// The compiler runs macros without optimization, and parsing is most of what they do. So the body of a function,
+    /// which is most of its tokens, is kept from the parser.
+    pub(crate) fn read(tokens: TokenStream) -> Result<Self> {
+        let mut trees: Vec<_> = tokens.into_iter().collect();
+        let body = match trees.last_mut() {
+            Some(TokenTree::Group(last)) if last.delimiter() == Delimiter::Brace => {
+                let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
+                empty.set_span(last.span());
+                Some(std::mem::replace(last, empty))
+            }
+            _ => None,
+        };
+        match body {
+            Some(body) if is_function(&trees) => {
+                let signature = |input: ParseStream<'_>| {
+                    let attrs = input.call(Attribute::parse_outer)?;
+                    function(attrs, input)
+                };
+                let mut function = signature.parse2(trees.into_iter().collect())?;
+                function.body = Some(Body::new(body));
+                Ok(Self::Function(Box::new(function)))
+            }
+            Some(block) => {
+                trees.pop();
+                trees.push(block.into());
+                syn::parse2(trees.into_iter().collect())
+            }
+            None => syn::parse2(trees.into_iter().collect()),
+        }
+    }
+}
+
+/// Whether a word is one of these; it is made a text once, as that is what takes time.
+pub(crate) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
+    words.contains(&word.to_string().as_str())
+}
+
+/// Whether the keyword that decides what an item is says that it is a function.
+fn is_function(item: &[TokenTree]) -> bool {
+    let mut words = item.iter().filter_map(|tree| match tree {
+        TokenTree::Ident(word) => Some(word),
+        _ => None,
+    });
+    let decides = |word: &&Ident| is_one_of(word, &["fn", "impl", "trait", "mod"]);
+    words.find(decides).is_some_and(|word| word == "fn")
+}
+
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let start = input.fork();
@@ -155,15 +205,15 @@ fn braces(input: ParseStream<'_>) -> Result<Group> {
 }
 
 impl Body {
-    fn new(group: Group) -> Self {
-        let split = |input: ParseStream<'_>| {
-            let inner_attrs = take(input, |input| Attribute::parse_inner(input).map(drop))?;
-            let items = take(input, leading_items)?;
-            Ok((inner_attrs, items, input.parse()?))
+    pub(crate) fn new(group: Group) -> Self {
+        let first = group.stream().into_iter().next();
+        let (inner_attrs, items, statements) = if first.as_ref().is_some_and(may_lead) {
+            split
+                .parse2(group.stream())
+                .unwrap_or_else(|_| (TokenStream::new(), TokenStream::new(), group.stream()))
+        } else {
+            (TokenStream::new(), TokenStream::new(), group.stream())
         };
-        let (inner_attrs, items, statements) = split
-            .parse2(group.stream())
-            .unwrap_or_else(|_| (TokenStream::new(), TokenStream::new(), group.stream()));
         Self {
             group,
             inner_attrs,
@@ -171,6 +221,33 @@ impl Body {
             statements,
         }
     }
+
+    /// Whether it is more than one expression.
+    pub(crate) fn has_semicolon(&self) -> bool {
+        let semicolon = |tree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+        self.statements.clone().into_iter().any(semicolon)
+    }
+}
+
+/// Whether a body that begins so may begin with an attribute of its own, or an item: all but what surely does not,
+/// as that is what most bodies begin with.
+fn may_lead(first: &TokenTree) -> bool {
+    const STATEMENTS: [&str; 9] = [
+        "for", "if", "let", "loop", "match", "return", "self", "while", "Self",
+    ];
+    match first {
+        TokenTree::Ident(word) => !is_one_of(word, &STATEMENTS),
+        TokenTree::Punct(punct) => punct.as_char() == '#',
+        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
+        TokenTree::Literal(_) => false,
+    }
+}
+
+/// Parts a body into its attributes, the items that it begins with, and the rest.
+fn split(input: ParseStream<'_>) -> Result<(TokenStream, TokenStream, TokenStream)> {
+    let inner_attrs = take(input, |input| Attribute::parse_inner(input).map(drop))?;
+    let items = take(input, leading_items)?;
+    Ok((inner_attrs, items, input.parse()?))
 }
 
 /// The tokens that `read` consumes, as they were written.

@@ -13,6 +13,7 @@ mod model;
 mod older;
 mod params;
 mod paths;
+mod plain;
 mod settings;
 mod shape;
 mod traced;

@@ -7,6 +7,8 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, FnArg, Ident, Pat, PatType, ReceiverKind, Signature, Type};
 
+use crate::input::is_one_of;
+
 /// Whether an attribute of a parameter means the same on a `let` statement.
 pub(crate) fn is_movable(attr: &Attribute) -> bool {
     ["allow", "cfg", "deny", "expect", "warn"]
@@ -36,7 +38,9 @@ pub(crate) fn rebind(sig: &mut Signature, outside: &TokenStream) -> TokenStream 
 }
 
 fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> TokenStream {
-    if matches!(*typed.ty, Type::Reference(_) | Type::Ptr(_)) || !typed.attrs.iter().all(is_movable)
+    if matches!(*typed.ty, Type::Reference(_) | Type::Ptr(_))
+        || !typed.attrs.iter().all(is_movable)
+        || is_number(typed)
     {
         return TokenStream::new();
     }
@@ -50,11 +54,12 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
         .into_iter()
         .partition(|attr| attr.path().is_ident("cfg"));
     typed.attrs = stay.clone();
+    let allow = allow(&typed.pat);
     let quiet = quote_spanned! {Span::mixed_site()=>
         #(#stay)*
         #(#attrs)*
         #unused
-        #[allow(clippy::no_effect_underscore_binding, clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)]
+        #allow
     };
     if let Pat::Ident(pat) = &mut *typed.pat
         && pat.by_ref.is_none()
@@ -81,6 +86,36 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
     };
     // `mut`, for a pattern that borrows a part of it so.
     quote_spanned!(Span::mixed_site()=> #quiet #[allow(unused_mut)] let mut #name = #name; #bind)
+}
+
+/// Whether an argument is a number, or the like, under a name of its own: there is nothing to drop either.
+fn is_number(typed: &PatType) -> bool {
+    const TYPES: [&str; 16] = [
+        "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128", "u16",
+        "u32", "u64", "u8", "usize",
+    ];
+    let (Pat::Ident(pat), Type::Path(ty)) = (&*typed.pat, &*typed.ty) else {
+        return false;
+    };
+    let is_plain = pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none();
+    let word = ty
+        .path
+        .get_ident()
+        .filter(|_| is_plain && typed.attrs.is_empty());
+    word.is_some_and(|word| is_one_of(word, &TYPES))
+}
+
+/// What clippy might say of a variable that is bound again; each lint that is allowed takes the compiler some time.
+fn allow(pat: &Pat) -> TokenStream {
+    let mixed = Span::mixed_site();
+    match pat {
+        Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => {
+            quote_spanned!(mixed=> #[allow(clippy::redundant_locals, clippy::shadow_same)])
+        }
+        _ => {
+            quote_spanned!(mixed=> #[allow(clippy::no_effect_underscore_binding, clippy::redundant_locals, clippy::shadow_same, clippy::used_underscore_binding)])
+        }
+    }
 }
 
 /// Whether tokens name something that the pattern binds.

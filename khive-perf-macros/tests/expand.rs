@@ -34,6 +34,8 @@ mod older;
 mod params;
 #[path = "../src/paths.rs"]
 mod paths;
+#[path = "../src/plain.rs"]
+mod plain;
 #[path = "../src/settings.rs"]
 mod settings;
 #[path = "../src/shape.rs"]
@@ -171,6 +173,42 @@ fn a_body_that_does_not_parse_is_measured_all_the_same() {
     );
     assert!(expanded.contains("let y = x . ; y +"), "{expanded}");
     assert!(!expanded.contains("compile_error"), "{expanded}");
+}
+
+/// What is told from its tokens comes out as what is parsed.
+#[test]
+fn a_function_that_is_not_parsed_comes_out_as_if_it_were() {
+    let told = [
+        "fn f() {}",
+        "#[inline] /// text\n pub(in a::b) unsafe extern \"C\" fn f<T: B<{ 1 }>>(x: [u8; 2],) -> u8 where T: C { use x::Y; let y = 1; y }",
+        "fn f(&self, x: impl Fn(u8) -> u8) -> Result<(), E> { #![allow(a)] const X: u8 = 1; self.x(); Ok(()) }",
+        "pub fn r#fn(x: Pin<Box<dyn Future>>) -> u8 { m! {} x }",
+        "fn f() -> ! { loop {} }",
+    ];
+    for item in told {
+        let item: TokenStream = item.parse().expect("these are tokens");
+        assert!(plain::Plain::read(item.clone()).is_some(), "{item}");
+        let expanded = fallback::measure(TokenStream::new(), item.clone(), features(true));
+        let parsed = fallback::parsed(TokenStream::new(), item, features(true));
+        // The parser parts `>>`.
+        let tight = |tokens: TokenStream| tokens.to_string().replace(' ', "");
+        assert_eq!(tight(expanded), tight(parsed));
+    }
+    let doubtful = [
+        "async fn f() {}",
+        "const fn f() {}",
+        "fn f();",
+        "fn f() -> (Pin<Box<dyn Future<Output = u8>>>) { g() }",
+        "fn f<T>() -> T where T: Future { g() }",
+        "#[khive_perf::measure] fn f() {}",
+        "impl T { fn f() {} }",
+        "mod m { fn f() {} }",
+        "trait T { fn f() {} }",
+    ];
+    for item in doubtful {
+        let item: TokenStream = item.parse().expect("these are tokens");
+        assert!(plain::Plain::read(item.clone()).is_none(), "{item}");
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Callsite: the static place in the source that measures.
 
+use std::any::type_name;
+use std::panic::Location;
+
 use crate::sync::{AtomicU32, Ordering};
 
 /// Id of a callsite that has not registered yet. No series has it, so the hot path finds no node and turns to the cold
@@ -78,19 +81,102 @@ impl Timing {
     pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
+// SAFETY: all that is in it is `Sync`. The compiler would find that out by itself, but it would look at every field again
+// for each measured function, because a static must be `Sync`.
+unsafe impl Sync for Callsite {}
+
+/// Each type in it is `Sync`, or else this does not compile.
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    is_sync::<(AtomicU32, Spec, Timing)>();
+};
+
+/// Evaluated once, and copied from.
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "what is made of it is what is written to"
+)]
+const BLANK: Callsite = Callsite {
+    id: AtomicU32::new(NO_ID),
+    assigned: AtomicU32::new(NO_ID),
+    spec: Spec {
+        name: None,
+        group: None,
+        path: || "",
+        file: "",
+        line: 0,
+        kind: Kind::Function,
+    },
+    timing: Timing::PLAIN,
+};
+
 impl Callsite {
     /// A callsite that has not been called yet.
     #[must_use]
     pub const fn new(spec: Spec) -> Self {
         Self {
-            id: AtomicU32::new(NO_ID),
-            assigned: AtomicU32::new(NO_ID),
-            spec,
             timing: Timing {
                 is_future: matches!(spec.kind, Kind::Future),
                 ..Timing::PLAIN
             },
+            spec,
+            ..BLANK
         }
+    }
+
+    /// A function. `Here` is an item inside its static; the file is that of the caller.
+    ///
+    /// There is one of these in each measured function, and the compiler evaluates it: so it calls nothing that it
+    /// could do without.
+    #[must_use]
+    #[track_caller]
+    pub const fn function<Here>(line: u32) -> Self {
+        Self {
+            spec: Spec {
+                name: None,
+                group: None,
+                path: type_name::<Here>,
+                file: Location::caller().file(),
+                line,
+                kind: Kind::Function,
+            },
+            ..BLANK
+        }
+    }
+
+    /// A function whose future is measured. The rest as with [`function`](Self::function).
+    #[must_use]
+    #[track_caller]
+    pub const fn future<Here>(line: u32) -> Self {
+        Self {
+            spec: Spec {
+                name: None,
+                group: None,
+                path: type_name::<Here>,
+                file: Location::caller().file(),
+                line,
+                kind: Kind::Future,
+            },
+            timing: Timing {
+                is_future: true,
+                ..Timing::PLAIN
+            },
+            ..BLANK
+        }
+    }
+
+    /// Replaces the path in reports.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.spec.name = Some(name);
+        self
+    }
+
+    /// Puts it into a group in reports.
+    #[must_use]
+    pub const fn group(mut self, group: &'static str) -> Self {
+        self.spec.group = Some(group);
+        self
     }
 
     /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.

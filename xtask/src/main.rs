@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod compile_time;
 mod exam;
 mod interop;
 mod licences;
@@ -57,6 +58,13 @@ const COMMANDS: &[Command] = &[
         run: off::command,
     },
     Command {
+        name: "compile-time",
+        does: "what the attribute adds to compiling 1,000 functions, beside tracing and hotpath; fails at\n               \
+               15 % of `cargo check` or 25 % of a release build; [--rounds N]",
+        needs: "some minutes, and the network the first time",
+        run: compile_time::command,
+    },
+    Command {
         name: "interop",
         does: "sends a recording to independent OTLP receivers and compares what they got; exits 3 where one cannot be installed",
         needs: "python3 with venv, apt-get and dpkg-deb, and the network the first time",
@@ -64,7 +72,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "exam",
-        does: "measures every function of released crates and compares their own tests and warnings;\n            \
+        does: "measures every function of released crates and compares their own tests and warnings;\n               \
                [CRATE[@VERSION]..] [--placement first|last] [--clippy] [-- ARGUMENT OF CARGO TEST..]",
         needs: "the network the first time",
         run: exam::command,
@@ -115,7 +123,7 @@ fn help() -> String {
 
 fn describe(command: &Command) -> String {
     format!(
-        "  {:<9} {}\n            needs {}\n",
+        "  {:<12} {}\n               needs {}\n",
         command.name, command.does, command.needs
     )
 }

@@ -3,17 +3,12 @@ fn fetch(
     client: &Client,
     url: Url,
 ) -> impl ::core::future::Future<Output = Result<Box<dyn Body>, Error>> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     ::khive_perf::__private::measure_future(
         &__KHIVE_PERF_CALLSITE,
         async move {
@@ -22,12 +17,7 @@ fn fetch(
             > {
                 return __khive_perf_returned;
             }
-            #[allow(
-                clippy::no_effect_underscore_binding,
-                clippy::redundant_locals,
-                clippy::shadow_same,
-                clippy::used_underscore_binding
-            )]
+            #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let url = url;
             {
                 let response = client.get(url).await?;
@@ -37,17 +27,12 @@ fn fetch(
     )
 }
 async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
@@ -75,17 +60,12 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
         .await
 }
 async fn serve(listener: Listener) -> ! {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     match ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
@@ -94,12 +74,7 @@ async fn serve(listener: Listener) -> ! {
                 > {
                     return __khive_perf_returned;
                 }
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
+                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let listener = listener;
                 {
                     let _ = ();
@@ -114,17 +89,12 @@ async fn serve(listener: Listener) -> ! {
 }
 #[instrument]
 async fn order(id: u64, customer: String) {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     {
         let __khive_perf_series = ::khive_perf::__private::series(
             &__KHIVE_PERF_CALLSITE,
@@ -142,20 +112,7 @@ async fn order(id: u64, customer: String) {
                     return __khive_perf_returned;
                 }
                 #[allow(unused_variables)]
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
-                let id = id;
-                #[allow(unused_variables)]
-                #[allow(
-                    clippy::no_effect_underscore_binding,
-                    clippy::redundant_locals,
-                    clippy::shadow_same,
-                    clippy::used_underscore_binding
-                )]
+                #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let customer = customer;
                 {
                     submit(id, customer).await;

@@ -3,17 +3,13 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     type Future = Pin<Box<dyn Future<Output = Result<u8, Error>>>>;
     const LIMIT: usize = { N };
     fn load(&self) -> Self::Future {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::None,
-            group: ::core::option::Option::Some("store"),
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Future,
-        });
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::future::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+                .group("store")
+        };
         Box::pin(
             ::khive_perf::__private::measure_future_if(
                 &__KHIVE_PERF_CALLSITE,
@@ -28,17 +24,14 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
         self.len
     }
     fn save(&self) -> io::Result<()> {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::Some("save"),
-            group: ::core::option::Option::Some("store"),
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Function,
-        });
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::function::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+                .name("save")
+                .group("store")
+        };
         let mut __khive_perf_guard = ::khive_perf::__private::enter(
             &__KHIVE_PERF_CALLSITE,
         );
@@ -60,17 +53,12 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
 trait Shape {
     fn area(&self) -> f64;
     fn is_large(&self) -> bool {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::None,
-            group: ::core::option::Option::None,
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Function,
-        });
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::function::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+        };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         self.area() > 1.0
     }
@@ -79,17 +67,12 @@ mod geometry {
     pub struct Square(f64);
     impl Square {
         pub fn side(&self) -> f64 {
-            static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-                name: ::core::option::Option::None,
-                group: ::core::option::Option::None,
-                path: {
-                    fn here() {}
-                    || ::khive_perf::__private::path_of(&here)
-                },
-                file: ::core::file!(),
-                line: ::khive_perf::__private::Here.line(),
-                kind: ::khive_perf::__private::Kind::Function,
-            });
+            static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+                enum Here {}
+                ::khive_perf::__private::Callsite::function::<
+                    Here,
+                >(::khive_perf::__private::Here.line())
+            };
             let __khive_perf_guard = ::khive_perf::__private::enter(
                 &__KHIVE_PERF_CALLSITE,
             );
@@ -97,17 +80,12 @@ mod geometry {
         }
     }
     pub fn unit() -> Square {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::None,
-            group: ::core::option::Option::None,
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Function,
-        });
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::function::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+        };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         Square(1.0)
     }

@@ -1,31 +1,21 @@
 //! Functions that return a future.
 fn ready(value: u8) -> impl Future<Output = u8> + use<> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     note();
     ::khive_perf::__private::measure_future(&__KHIVE_PERF_CALLSITE, async move { value })
 }
 fn boxed(value: u8) -> Pin<Box<dyn Future<Output = u8> + Send>> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     note();
     Box::pin(
         ::khive_perf::__private::measure_future(
@@ -35,37 +25,23 @@ fn boxed(value: u8) -> Pin<Box<dyn Future<Output = u8> + Send>> {
     )
 }
 fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     ::khive_perf::__private::hold(
         ::khive_perf::__private::measure_future_if(
             &__KHIVE_PERF_CALLSITE,
             ::core::option::Option::unwrap_or_else(
                 ::core::option::Option::None,
                 move || -> BoxFuture<'static, Result<u8, Error>> {
-                    #[allow(
-                        clippy::no_effect_underscore_binding,
-                        clippy::redundant_locals,
-                        clippy::shadow_same,
-                        clippy::used_underscore_binding
-                    )]
-                    let value = value;
-                    {
-                        let _ = ();
-                        if value == 0 {
-                            return failed();
-                        }
-                        Box::pin(async move { Ok(value) })
+                    let _ = ();
+                    if value == 0 {
+                        return failed();
                     }
+                    Box::pin(async move { Ok(value) })
                 },
             ),
             |__khive_perf_returned| ::khive_perf::__private::is_ok(__khive_perf_returned),

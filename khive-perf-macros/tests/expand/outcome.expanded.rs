@@ -1,26 +1,16 @@
 //! Functions whose returned value may be an error.
 fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Function,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::function::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
         ::core::option::Option::None,
         move || -> Result<&'a mut u8, Error> {
-            #[allow(
-                clippy::no_effect_underscore_binding,
-                clippy::redundant_locals,
-                clippy::shadow_same,
-                clippy::used_underscore_binding
-            )]
+            #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let owner = owner;
             {
                 owner.check()?;
@@ -32,17 +22,12 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
     __khive_perf_returned
 }
 fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     ::khive_perf::__private::measure_future_if(
         &__KHIVE_PERF_CALLSITE,
         async move {
@@ -51,12 +36,7 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
             > {
                 return __khive_perf_returned;
             }
-            #[allow(
-                clippy::no_effect_underscore_binding,
-                clippy::redundant_locals,
-                clippy::shadow_same,
-                clippy::used_underscore_binding
-            )]
+            #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let question = question;
             {
                 let _ = ();
@@ -68,17 +48,12 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
 }
 #[track_caller]
 fn located() -> Result<&'static Location<'static>, Error> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Function,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::function::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned: Result<&'static Location<'static>, Error> = {
         let _ = ();

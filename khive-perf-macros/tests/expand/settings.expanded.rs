@@ -1,34 +1,24 @@
 //! What is recorded beside counts and times.
 fn busy() {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::None,
-            group: ::core::option::Option::None,
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Function,
-        })
-        .sample(64)
-        .slow_ns(1500000000);
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::function::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+            .sample(64)
+            .slow_ns(1500000000)
+    };
     let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_alloc = ::khive_perf::__private::count_alloc(&__khive_perf_guard);
 }
 fn slow() -> impl ::core::future::Future<Output = ()> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-            name: ::core::option::Option::None,
-            group: ::core::option::Option::None,
-            path: {
-                fn here() {}
-                || ::khive_perf::__private::path_of(&here)
-            },
-            file: ::core::file!(),
-            line: ::khive_perf::__private::Here.line(),
-            kind: ::khive_perf::__private::Kind::Future,
-        })
-        .slow_ns(250000);
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+            .slow_ns(250000)
+    };
     ::khive_perf::__private::measure_future(
         &__KHIVE_PERF_CALLSITE,
         async move {
@@ -45,37 +35,27 @@ fn slow() -> impl ::core::future::Future<Output = ()> {
 }
 impl Store {
     fn inherits(&self) {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-                name: ::core::option::Option::None,
-                group: ::core::option::Option::None,
-                path: {
-                    fn here() {}
-                    || ::khive_perf::__private::path_of(&here)
-                },
-                file: ::core::file!(),
-                line: ::khive_perf::__private::Here.line(),
-                kind: ::khive_perf::__private::Kind::Function,
-            })
-            .sample(8);
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::function::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+                .sample(8)
+        };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         let __khive_perf_alloc = ::khive_perf::__private::count_alloc(
             &__khive_perf_guard,
         );
     }
     fn says_otherwise(&self) {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-                name: ::core::option::Option::None,
-                group: ::core::option::Option::None,
-                path: {
-                    fn here() {}
-                    || ::khive_perf::__private::path_of(&here)
-                },
-                file: ::core::file!(),
-                line: ::khive_perf::__private::Here.line(),
-                kind: ::khive_perf::__private::Kind::Function,
-            })
-            .sample(1)
-            .slow_ns(120000000000);
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Callsite::function::<
+                Here,
+            >(::khive_perf::__private::Here.line())
+                .sample(1)
+                .slow_ns(120000000000)
+        };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         let __khive_perf_alloc = ::khive_perf::__private::count_alloc(
             &__khive_perf_guard,

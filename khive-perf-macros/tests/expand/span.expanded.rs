@@ -1,16 +1,11 @@
 //! Spans of `tracing` beside the measurement.
 fn load(path: &Path) -> io::Result<Page> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Function,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::function::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "load",
@@ -38,17 +33,13 @@ fn load(path: &Path) -> io::Result<Page> {
     __khive_perf_returned
 }
 fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::Some("order"),
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+            .name("order")
+    };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "order",
@@ -81,20 +72,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
                         return __khive_perf_returned;
                     }
                     #[allow(unused_variables)]
-                    #[allow(
-                        clippy::no_effect_underscore_binding,
-                        clippy::redundant_locals,
-                        clippy::shadow_same,
-                        clippy::used_underscore_binding
-                    )]
-                    let id = id;
-                    #[allow(unused_variables)]
-                    #[allow(
-                        clippy::no_effect_underscore_binding,
-                        clippy::redundant_locals,
-                        clippy::shadow_same,
-                        clippy::used_underscore_binding
-                    )]
+                    #[allow(clippy::redundant_locals, clippy::shadow_same)]
                     let customer = customer;
                     {
                         submit(id, customer).await;
@@ -106,17 +84,12 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
     }
 }
 fn r#async(&self) -> BoxFuture<'_, ()> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(::khive_perf::__private::Spec {
-        name: ::core::option::Option::None,
-        group: ::core::option::Option::None,
-        path: {
-            fn here() {}
-            || ::khive_perf::__private::path_of(&here)
-        },
-        file: ::core::file!(),
-        line: ::khive_perf::__private::Here.line(),
-        kind: ::khive_perf::__private::Kind::Future,
-    });
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+        enum Here {}
+        ::khive_perf::__private::Callsite::future::<
+            Here,
+        >(::khive_perf::__private::Here.line())
+    };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "async",
