@@ -141,7 +141,7 @@ pub fn measured_kernel(number: u64) -> u64 {
 
 #[inline(always)]
 fn microsecond(number: u64) -> u64 {
-    (0..600).fold(number, |sum, i| {
+    (0..1_000).fold(number, |sum, i| {
         black_box(sum.wrapping_mul(31).wrapping_add(i))
     })
 }

@@ -56,7 +56,7 @@ fn main() {
     ] {
         bench.compare(
             title,
-            50_000,
+            1_000_000,
             vec![
                 case_on(1, "1 thread", Role::Base, f),
                 case_on(2, "2 threads", Role::Subject, f),

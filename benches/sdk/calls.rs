@@ -45,7 +45,7 @@ pub(crate) fn run(bench: &Bench) {
     );
     bench.compare(
         "1 µs function",
-        CALLS / 10,
+        CALLS / 4,
         vec![
             base(|| op::kernel(black_box(1))),
             floor(|| op::clock_pair_kernel(black_box(1))),

@@ -1,6 +1,7 @@
 //! Callsites called at random, so many that neither they nor what they record fit a cache near the processor.
 
 use std::hint::black_box;
+use std::sync::OnceLock;
 
 use khive_perf::__private::{Callsite, Kind, Spec, enter};
 use khive_perf_benches::{Bench, base, case, clock, floor};
@@ -12,7 +13,8 @@ const ROUNDS: usize = 51;
 
 /// Callsites as macros make them, each on a line of its own. They are statics in a program; here they are made
 /// once and never freed, for 16,384 functions take a minute to compile.
-pub(crate) fn callsites(count: u32) -> &'static [Callsite] {
+pub(crate) fn callsites() -> &'static [Callsite] {
+    static ALL: OnceLock<&'static [Callsite]> = OnceLock::new();
     let make = |line| {
         Callsite::new(Spec {
             name: Some("one of many"),
@@ -23,7 +25,7 @@ pub(crate) fn callsites(count: u32) -> &'static [Callsite] {
             kind: Kind::Function,
         })
     };
-    Box::leak((0..count).map(make).collect())
+    ALL.get_or_init(|| Box::leak((0..CALLSITES).map(make).collect()))
 }
 
 /// Numbers below `count` in no order, the same in every run; without end.
@@ -66,7 +68,7 @@ pub(crate) fn run(bench: &Bench) {
     if !bench.wants(title) {
         return;
     }
-    let all = callsites(CALLSITES);
+    let all = callsites();
     let one_of = |f: fn(&'static Callsite)| {
         let mut next = at_random(CALLSITES);
         move || f(&all[next()])

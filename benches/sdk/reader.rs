@@ -13,7 +13,7 @@ use khive_perf_benches::{Bench, Role, base, case, clock, timed};
 
 use crate::callsites::callsites;
 
-const CALLSITES: u32 = 2_000;
+const CALLSITES: usize = 2_000;
 const THREADS: usize = 16;
 /// Time between two snapshots while the writer writes.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -76,12 +76,13 @@ struct Writers {
 
 impl Writers {
     fn start() -> Self {
-        let all = callsites(CALLSITES);
+        let all = callsites().iter().take(CALLSITES);
         let have_called = Arc::new(Barrier::new(THREADS + 1));
         let threads = (0..THREADS)
             .map(|_| {
                 let (stop, stopped) = channel();
                 let have_called = Arc::clone(&have_called);
+                let all = all.clone();
                 let thread = thread::spawn(move || {
                     for callsite in all {
                         drop(enter(callsite));

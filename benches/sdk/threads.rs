@@ -10,9 +10,9 @@ use khive_perf_benches::operations as op;
 use khive_perf_benches::threads::case_on;
 use khive_perf_benches::{Bench, Role};
 
-const CALLS: u32 = 50_000;
-/// Rounds: one takes 64 threads' time.
-const ROUNDS_MANY: usize = 41;
+/// Calls of a turn on each thread: so many that waking the threads takes no part of it.
+const CALLS: u32 = 1_000_000;
+const ROUNDS: usize = 51;
 
 static SHARED: AtomicU64 = AtomicU64::new(0);
 
@@ -30,13 +30,13 @@ pub(crate) fn run(bench: &Bench) {
 }
 
 fn by_threads(bench: &Bench, name: &str, f: fn() -> u64) {
-    for (count, rounds) in [(2, bench.settings().rounds), (64, ROUNDS_MANY)] {
+    for (count, calls) in [(2, CALLS), (64, CALLS / 5)] {
         let title = format!("{count} threads: {name}");
         if !bench.wants(&title) {
             continue;
         }
         let one = case_on(1, "1 thread", Role::Base, f);
         let several = case_on(count, &format!("{count} threads"), Role::Subject, f);
-        bench.compare_for(&title, rounds, CALLS, vec![one, several]);
+        bench.compare_for(&title, ROUNDS, calls, vec![one, several]);
     }
 }
