@@ -40,7 +40,8 @@ pub fn instant_pair() -> Duration {
 /// The time that passes.
 #[inline(always)]
 #[expect(clippy::disallowed_methods, reason = "the door to the clock")]
-pub(crate) fn now() -> Instant {
+#[must_use]
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -52,6 +53,13 @@ pub(crate) fn thread_time() -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(seconds, nanos)
+}
+
+/// The time that passes during `work`.
+pub fn passed(work: impl FnOnce()) -> Duration {
+    let start = now();
+    work();
+    start.elapsed()
 }
 
 /// The time that a processor spent on `work`.

@@ -139,8 +139,10 @@ pub fn measured_kernel(number: u64) -> u64 {
     microsecond(number)
 }
 
+/// The work of [`kernel`], where it is.
 #[inline(always)]
-fn microsecond(number: u64) -> u64 {
+#[must_use]
+pub fn microsecond(number: u64) -> u64 {
     (0..1_000).fold(number, |sum, i| {
         black_box(sum.wrapping_mul(31).wrapping_add(i))
     })
