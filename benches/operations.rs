@@ -114,10 +114,25 @@ pub fn measured_caller(number: u64) -> u64 {
     measured(number)
 }
 
-/// About a microsecond of work.
+/// About a microsecond of work, of the same instructions for all that measure it: each step needs the one before it,
+/// and memory none.
+#[inline(never)]
+#[must_use]
+pub fn microsecond(number: u64) -> u64 {
+    (0..STEPS).fold(number, |state, _| {
+        let state = state ^ (state << 13);
+        let state = state ^ (state >> 7);
+        state ^ (state << 17)
+    })
+}
+
+/// So many that it takes a microsecond on a processor of 3 GHz.
+const STEPS: u32 = 500;
+
+/// [`microsecond`], called from a function of its own.
 #[inline(never)]
 pub fn kernel(number: u64) -> u64 {
-    microsecond(number)
+    black_box(microsecond(number))
 }
 
 /// [`kernel`] between two readings of the clock.
@@ -129,23 +144,14 @@ pub fn clock_pair_kernel(number: u64) -> u64 {
 /// [`kernel`], timed into a histogram of the thread's own.
 #[inline(never)]
 pub fn ideal_kernel(number: u64) -> u64 {
-    crate::ideal::call(|| microsecond(number))
+    crate::ideal::call(|| black_box(microsecond(number)))
 }
 
 /// [`kernel`], measured.
 #[measure]
 #[inline(never)]
 pub fn measured_kernel(number: u64) -> u64 {
-    microsecond(number)
-}
-
-/// The work of [`kernel`], where it is.
-#[inline(always)]
-#[must_use]
-pub fn microsecond(number: u64) -> u64 {
-    (0..1_000).fold(number, |sum, i| {
-        black_box(sum.wrapping_mul(31).wrapping_add(i))
-    })
+    black_box(microsecond(number))
 }
 
 /// A future that is ready at once.

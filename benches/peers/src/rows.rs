@@ -144,7 +144,7 @@ macro_rules! work {
         $(#[$attribute])*
         #[inline(never)]
         fn $kernel(number: u64) -> u64 {
-            khive_perf_benches::operations::microsecond(number)
+            std::hint::black_box(khive_perf_benches::operations::microsecond(number))
         }
     };
 }
@@ -160,7 +160,7 @@ macro_rules! work_within {
 
         #[inline(never)]
         fn $kernel(number: u64) -> u64 {
-            $around(|| khive_perf_benches::operations::microsecond(number))
+            $around(|| std::hint::black_box(khive_perf_benches::operations::microsecond(number)))
         }
     };
 }
