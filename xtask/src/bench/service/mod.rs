@@ -1,4 +1,4 @@
-//! Whole programs: a service and a parser that nobody wrote for us, plain and with their functions measured, in turns.
+//! Whole programs: a service, a parser and a full-text index that nobody wrote for us, plain and with their functions measured, in turns.
 //!
 //! Both variants of a program run at the same time and are asked in turns, plain, measured, measured, plain; so often, and
 //! started so often anew, that the interval of the median of the pairs says how sure the difference is.
@@ -56,7 +56,8 @@ pub(super) fn measure(root: &Path, quick: bool) -> Result<Vec<Effect>> {
     let extent = if quick { QUICK } else { WHOLE };
     let variants = programs::build(root)?;
     let mut effects = service(&variants, &extent)?;
-    effects.extend(parser(&variants, &extent)?);
+    effects.extend(over_text(&variants, &extent, "pulldown-cmark", "markdown")?);
+    effects.extend(over_text(&variants, &extent, "tantivy", "index")?);
     Ok(effects)
 }
 
@@ -67,11 +68,7 @@ type Turn = Vec<f64>;
 fn service(variants: &Variants, extent: &Extent) -> Result<Vec<Effect>> {
     let mut pairs = Vec::new();
     for start in 0..extent.starts {
-        run::complain(&format!(
-            "bench: mini-redis, start {} of {}",
-            start + 1,
-            extent.starts
-        ));
+        say_start("mini-redis", start, extent);
         let mut servers = [
             Talk::start(&variants.plain("redis"), &[])?,
             Talk::start(&variants.measured("redis"), &[])?,
@@ -118,54 +115,44 @@ fn service(variants: &Variants, extent: &Extent) -> Result<Vec<Effect>> {
     ])
 }
 
-/// pulldown-cmark over the documentation of its build's crates: time and processor time of all of it.
-fn parser(variants: &Variants, extent: &Extent) -> Result<Vec<Effect>> {
+/// A program that works on one text, time after time: time and processor time of all of it.
+fn over_text(
+    variants: &Variants,
+    extent: &Extent,
+    name: &'static str,
+    program: &str,
+) -> Result<Vec<Effect>> {
     let text = variants.text.display().to_string();
     let mut pairs = Vec::new();
     for start in 0..extent.starts {
-        run::complain(&format!(
-            "bench: pulldown-cmark, start {} of {}",
-            start + 1,
-            extent.starts
-        ));
-        let mut parsers = [
-            Talk::start(&variants.plain("markdown"), &[&text])?,
-            Talk::start(&variants.measured("markdown"), &[&text])?,
+        say_start(name, start, extent);
+        let mut both = [
+            Talk::start(&variants.plain(program), &[&text])?,
+            Talk::start(&variants.measured(program), &[&text])?,
         ];
-        let mut turn = |parser: usize| -> Result<Turn> {
-            let answer = numbers(&parsers[parser].ask("")?)?;
-            let [bytes, nanoseconds, processor] = answer[..] else {
+        let mut turn = |which: usize| -> Result<Turn> {
+            let answer = numbers(&both[which].ask("")?)?;
+            let [result, nanoseconds, processor] = answer[..] else {
                 anyhow::bail!("a pass is told in three numbers, not {answer:?}");
             };
-            Ok(vec![bytes, nanoseconds / 1e6, processor / 1e6])
+            Ok(vec![result, nanoseconds / 1e6, processor / 1e6])
         };
         let taken = take_turns(&mut turn, extent.pairs)?;
         ensure!(
             taken
                 .iter()
                 .all(|(plain, measured)| plain.first() == measured.first()),
-            "the measured parser renders something else"
+            "{name}, measured, has another result"
         );
         pairs.extend(taken);
     }
-    Ok(vec![
-        effect(
-            "pulldown-cmark",
-            "time, ms",
-            &pairs,
-            1,
-            Better::Less,
-            Some(5.0),
-        ),
-        effect(
-            "pulldown-cmark",
-            "processor time, ms",
-            &pairs,
-            2,
-            Better::Less,
-            Some(5.0),
-        ),
-    ])
+    let effect = |what, at| effect(name, what, &pairs, at, Better::Less, Some(5.0));
+    Ok(vec![effect("time, ms", 1), effect("processor time, ms", 2)])
+}
+
+fn say_start(name: &str, start: usize, extent: &Extent) {
+    let (start, starts) = (start + 1, extent.starts);
+    run::complain(&format!("bench: {name}, start {start} of {starts}"));
 }
 
 /// Has each take a turn that does not count, then both in pairs, of which every other begins with the measured one.
