@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod compile_time;
 mod exam;
+mod icount;
 mod interop;
 mod licences;
 mod lints;
@@ -69,6 +71,20 @@ const COMMANDS: &[Command] = &[
         does: "sends a recording to independent OTLP receivers and compares what they got; exits 3 where one cannot be installed",
         needs: "python3 with venv, apt-get and dpkg-deb, and the network the first time",
         run: interop::command,
+    },
+    Command {
+        name: "bench",
+        does: "measures every operation, other libraries and whole programs; prints tables, writes benches/RESULTS.md;\n            \
+               [ruler] [sdk] [peers] [service] [--quick]",
+        needs: "a quiet machine, and the network the first time",
+        run: bench::command,
+    },
+    Command {
+        name: "icount",
+        does: "counts the instructions of each operation and fails on a rise of more than 3 % over benches/icount.csv;\n            \
+               [PART OF A NAME..] [--bless]; exits 3 without valgrind",
+        needs: "valgrind (apt-get install valgrind)",
+        run: icount::command,
     },
     Command {
         name: "exam",

@@ -14,15 +14,15 @@ const OPTIMIZED: &str = "\n[profile.dev.package.khive-perf]\nopt-level = 3\n";
 
 /// The two copies, side by side.
 #[derive(Debug)]
-pub(super) struct Copies {
+pub(crate) struct Copies {
     /// The version that the registry gave.
-    pub(super) version: String,
-    pub(super) plain: PathBuf,
-    pub(super) measured: PathBuf,
+    pub(crate) version: String,
+    pub(crate) plain: PathBuf,
+    pub(crate) measured: PathBuf,
 }
 
 /// Fetches a crate through cargo and copies its source twice below `directory`.
-pub(super) fn make(root: &Path, directory: &Path, name: &str, version: &str) -> Result<Copies> {
+pub(crate) fn make(root: &Path, directory: &Path, name: &str, version: &str) -> Result<Copies> {
     let package = fetch(directory, name, version)?;
     let manifest = package["manifest_path"].as_str().context("no manifest")?;
     let source = Path::new(manifest)
@@ -112,7 +112,7 @@ fn extend(copy: &Path, dependency: &str) -> Result<()> {
     Ok(())
 }
 
-fn copy_directory(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create `{}`", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read `{}`", from.display()))? {
         let entry = entry?;

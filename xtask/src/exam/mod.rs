@@ -24,11 +24,11 @@
 
 mod build;
 mod child;
-mod copies;
+pub(crate) mod copies;
 mod crates;
 mod options;
 mod outcome;
-mod rewrite;
+pub(crate) mod rewrite;
 mod verdict;
 
 use std::collections::BTreeSet;

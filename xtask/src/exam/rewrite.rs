@@ -10,7 +10,7 @@ const ATTRIBUTE: &str = "#[khive_perf::measure] ";
 
 /// Where the attribute goes among the other attributes of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Placement {
+pub(crate) enum Placement {
     /// Before all of them, and before the doc comment.
     #[default]
     First,
@@ -20,23 +20,26 @@ pub(super) enum Placement {
 
 /// A source file with its functions measured.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Rewritten {
-    pub(super) text: String,
-    pub(super) count: Count,
+pub(crate) struct Rewritten {
+    pub(crate) text: String,
+    pub(crate) count: Count,
 }
 
 /// What became of the functions that have a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) measured: usize,
+pub(crate) struct Count {
+    pub(crate) measured: usize,
+    /// Shorter than was asked for.
+    pub(crate) trivial: usize,
     /// `const fn`, and naked functions: nothing may run in them but what they say.
-    pub(super) unmeasurable: usize,
+    pub(crate) unmeasurable: usize,
     /// In a macro, behind fragments that may say `const`.
-    pub(super) unclear: usize,
+    pub(crate) unclear: usize,
 }
 
 impl Count {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.trivial += other.trivial;
         self.measured += other.measured;
         self.unmeasurable += other.unmeasurable;
         self.unclear += other.unclear;
@@ -48,10 +51,20 @@ impl Count {
 /// Functions in the output of `macro_rules!` and in the arguments of `cfg_*!` macros are measured, too. What other
 /// macros make of their arguments is not known, so these stay as they are.
 pub(super) fn rewrite(source: &str, placement: Placement) -> Result<Rewritten> {
+    rewrite_from(source, placement, 0)
+}
+
+/// Rewrites a file, but for functions whose bodies have fewer tokens.
+pub(crate) fn rewrite_from(
+    source: &str,
+    placement: Placement,
+    tokens_min: usize,
+) -> Result<Rewritten> {
     let tokens = TokenStream::from_str(source)
         .map_err(|error| anyhow!("line {}: {error}", error.span().start().line))?;
     let mut rewriter = Rewriter {
         placement,
+        tokens_min,
         inserts: Vec::new(),
         count: Count::default(),
     };
@@ -77,6 +90,8 @@ pub(super) fn rewrite(source: &str, placement: Placement) -> Result<Rewritten> {
 
 struct Rewriter {
     placement: Placement,
+    /// Tokens of a body that is worth measuring.
+    tokens_min: usize,
     /// Byte offsets.
     inserts: Vec<usize>,
     count: Count,
@@ -113,8 +128,10 @@ impl Rewriter {
                 }
                 end
             } else {
-                if is_function(trees, at, in_macro) && has_body(&trees[at + 1..], in_macro) {
-                    self.function(trees, at, in_macro);
+                if is_function(trees, at, in_macro)
+                    && let Some(tokens) = body(&trees[at + 1..], in_macro)
+                {
+                    self.function(trees, at, in_macro, tokens);
                 }
                 self.group(&trees[at], in_macro);
                 at + 1
@@ -141,11 +158,12 @@ impl Rewriter {
         }
     }
 
-    fn function(&mut self, trees: &[TokenTree], at: usize, in_macro: bool) {
+    fn function(&mut self, trees: &[TokenTree], at: usize, in_macro: bool, tokens: usize) {
         let start = start(trees, at, in_macro);
         match start.verdict {
             Verdict::Unmeasurable => self.count.unmeasurable += 1,
             Verdict::Unclear => self.count.unclear += 1,
+            Verdict::Measurable if tokens < self.tokens_min => self.count.trivial += 1,
             Verdict::Measurable => {
                 self.count.measured += 1;
                 let first = match self.placement {
@@ -229,8 +247,9 @@ fn is_function(trees: &[TokenTree], at: usize, in_macro: bool) -> bool {
     is_fn && (named(at + 1) || (fragment() && named(at + 2)))
 }
 
-/// Whether the signature ends in braces (in a macro, maybe in a fragment) and not in a semicolon.
-fn has_body(signature: &[TokenTree], in_macro: bool) -> bool {
+/// How many tokens the body has, where the signature ends in braces (in a macro, maybe in a fragment, which counts
+/// for none) and not in a semicolon.
+fn body(signature: &[TokenTree], in_macro: bool) -> Option<usize> {
     let mut depth = 0_usize;
     let mut arrow = false;
     for tree in signature {
@@ -239,19 +258,28 @@ fn has_body(signature: &[TokenTree], in_macro: bool) -> bool {
                 match punct.as_char() {
                     '<' => depth += 1,
                     '>' if !arrow => depth = depth.saturating_sub(1),
-                    ';' => return false,
+                    ';' => return None,
                     _ => {}
                 }
                 arrow = matches!(punct.as_char(), '-' | '=');
             }
             // Braces between `<` and `>` are a constant.
             TokenTree::Group(group) if depth == 0 && group.delimiter() == Delimiter::Brace => {
-                return true;
+                return Some(count(group.stream()));
             }
             _ => arrow = false,
         }
     }
-    in_macro
+    in_macro.then_some(0)
+}
+
+/// Tokens at any depth; a pair of delimiters is one.
+fn count(tokens: TokenStream) -> usize {
+    let trees = tokens.into_iter().map(|tree| match tree {
+        TokenTree::Group(group) => 1 + count(group.stream()),
+        _ => 1,
+    });
+    trees.sum()
 }
 
 /// Looks back from a `fn` over its qualifiers and attributes.
@@ -433,11 +461,20 @@ mod tests {
             rewritten.count,
             Count {
                 measured: 1,
+                trivial: 0,
                 unmeasurable: 3,
                 unclear: 0
             }
         );
         assert!(rewritten.text.ends_with("#[khive_perf::measure] fn d() {}"));
+    }
+
+    #[test]
+    fn functions_that_are_too_short_are_left_and_counted() {
+        let source = "fn a(&self) -> u8 { self.0 } fn b() { for x in (1..2) { f(x); } }";
+        let rewritten = rewrite_from(source, Placement::First, 4).expect("it is Rust");
+        assert_eq!((rewritten.count.measured, rewritten.count.trivial), (1, 1));
+        assert!(rewritten.text.contains("#[khive_perf::measure] fn b()"));
     }
 
     #[test]
