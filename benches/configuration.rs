@@ -85,7 +85,7 @@ impl Configuration {
         match self {
             Self::StaticOff => {}
             Self::Off => configure(Config::default().disable())?,
-            Self::EveryCall => configure(Config::default())?,
+            Self::EveryCall => configure(Config::default().time_every_call())?,
             Self::Default | Self::Exporter => configure(Config::default())?,
         }
         (self == Self::Exporter).then(Attached::new).transpose()

@@ -181,6 +181,7 @@ impl Bench {
         }
         let calls = (calls / self.settings.shortened).max(1);
         let rounds = rounds.min(self.settings.rounds);
+        warm_up(&mut cases, &self.settings, calls);
         let times = take_turns(&mut cases, rounds, calls);
         let base = cases
             .iter()
@@ -219,15 +220,22 @@ impl Bench {
     }
 }
 
-/// Rounds before those that count: caches, predictors and budgets settle.
-const WARM_UP: usize = 5;
+/// Has the cases take turns until caches, predictors and budgets have settled.
+fn warm_up(cases: &mut [Case], settings: &Settings, calls: u32) {
+    let start = now();
+    loop {
+        take_turns(cases, 2, calls);
+        if start.elapsed() >= settings.warm_up {
+            return;
+        }
+    }
+}
 
 /// Nanoseconds per call, by case and round. Every other round goes backwards, so that no case has always the same
 /// one before it.
 fn take_turns(cases: &mut [Case], rounds: usize, calls: u32) -> Vec<Vec<f64>> {
     let mut times: Vec<Vec<f64>> = vec![Vec::with_capacity(rounds); cases.len()];
-    for round in 0..WARM_UP.min(rounds) + rounds {
-        let is_warm = round >= WARM_UP.min(rounds);
+    for round in 0..rounds {
         for turn in 0..cases.len() {
             let at = if round % 2 == 0 {
                 turn
@@ -235,9 +243,7 @@ fn take_turns(cases: &mut [Case], rounds: usize, calls: u32) -> Vec<Vec<f64>> {
                 cases.len() - 1 - turn
             };
             let time = (cases[at].run)(calls).as_secs_f64() * 1e9 / f64::from(calls);
-            if is_warm {
-                times[at].push(time);
-            }
+            times[at].push(time);
         }
     }
     times
@@ -302,7 +308,7 @@ mod tests {
         let mut cases = vec![noting("a"), noting("b")];
         let times = take_turns(&mut cases, 2, 7);
         assert_eq!(times, [[3.0, 3.0], [3.0, 3.0]]);
-        assert_eq!(order.borrow().join(""), "abbaabba");
+        assert_eq!(order.borrow().join(""), "abba");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the command line of a bench says.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::configuration::Configuration;
 
@@ -12,6 +13,8 @@ pub struct Settings {
     pub rounds: usize,
     /// Calls of a turn are divided by this.
     pub shortened: u32,
+    /// How long the cases of a row take turns before they are measured.
+    pub warm_up: Duration,
     /// One JSON object per case instead of tables.
     pub json: bool,
     /// How the SDK is configured.
@@ -42,6 +45,9 @@ const ROUNDS: usize = 201;
 /// Rounds of a quick look.
 const ROUNDS_QUICK: usize = 31;
 
+/// Long enough for a budget to find out what a callsite takes.
+const WARM_UP: Duration = Duration::from_millis(300);
+
 impl Settings {
     /// Reads `[--quick] [--json] [--config NAME] [--peer NAME] [PART OF A TITLE..]`.
     ///
@@ -54,6 +60,7 @@ impl Settings {
         let mut settings = Self {
             rounds: 3,
             shortened: 100,
+            warm_up: Duration::ZERO,
             json: false,
             configuration: Configuration::default(),
             peer: None,
@@ -90,6 +97,9 @@ impl Settings {
                 }
                 filter => settings.filters.push(filter.to_owned()),
             }
+        }
+        if is_bench {
+            settings.warm_up = WARM_UP;
         }
         match (is_bench, is_quick) {
             (true, false) => (settings.rounds, settings.shortened) = (ROUNDS, 1),
