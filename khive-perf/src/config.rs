@@ -35,7 +35,7 @@ impl Default for Config {
             enabled: true,
             callsites_max: SERIES_CAPACITY,
             series_per_callsite_max: 64,
-            call_tree_nodes_max: 4_096,
+            call_tree_nodes_max: 16_384,
             attribute_bytes_max: 128,
             overhead_budget: Some(Share::of(0.05)),
             process_overhead_budget: Share::of(0.01),
@@ -99,7 +99,7 @@ impl Config {
         self
     }
 
-    /// Number of call-tree nodes per thread, and in a snapshot. Default 4,096; 0 keeps no tree.
+    /// Number of call-tree nodes per thread, and in a snapshot. Default 16,384; 0 keeps no tree.
     ///
     /// Calls on further paths are added to one node for all of them, and counted as
     /// `call_tree_nodes_max`. Their callsites' own figures are not affected.
@@ -214,7 +214,7 @@ impl std::error::Error for ConfigError {}
 // Written by `Config::apply`, read on cold paths only; each stands alone, so `Relaxed` suffices.
 static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(SERIES_CAPACITY);
 static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(64);
-static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(4_096);
+static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(16_384);
 static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(128);
 static OVERHEAD: AtomicU64 = AtomicU64::new(0.05_f64.to_bits());
 static PROCESS_OVERHEAD: AtomicU64 = AtomicU64::new(0.01_f64.to_bits());

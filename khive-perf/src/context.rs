@@ -7,6 +7,7 @@ use std::task;
 
 use crate::registry::Registry;
 use crate::registry::current::{self, Scope};
+use crate::snapshot::{self, Snapshot};
 use crate::sync::Arc;
 
 /// Where the current code records: into the process's registry, or into a capture.
@@ -44,6 +45,16 @@ impl Context {
     pub(crate) fn of(registry: Arc<Registry>) -> Self {
         Self {
             registry: Some(registry),
+        }
+    }
+
+    /// What has been recorded in the context so far, by all threads: inside of a
+    /// [capture](crate::testing::capture) what that has seen, else the process's [`snapshot`](crate::snapshot()).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        match &self.registry {
+            Some(registry) => snapshot::take(registry),
+            None => crate::snapshot(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Black-box tests that can share a process: one module per feature, data in, expectation out.
 
 mod accounting;
+mod budget;
 mod capturing;
 mod export;
 mod export_server;

@@ -108,6 +108,11 @@ pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
             let untimed = series.stats.calls().saturating_sub(series.stats.timed());
             (untimed > 0).then(|| series.point(shape.start_unix_ns, shape, count(untimed)))
         }),
+        of(&OVERHEAD, |series, shape| {
+            let overhead = seconds(series.stats.overhead());
+            let sampled = series.stats.sampled();
+            sampled.then(|| series.point(shape.start_unix_ns, shape, overhead))
+        }),
         of(&ALLOCATED, |series, shape| {
             let alloc = series.stats.alloc();
             (alloc.allocations() > 0)
@@ -396,6 +401,13 @@ const SLOW_CALLS: Description = Description {
     text: "Outermost calls that took as long as `slow` says, or longer.",
     kind: NumberKind::Counter,
 };
+const OVERHEAD: Description = Description {
+    name: "khive.perf.function.overhead",
+    unit: "s",
+    text: "What measuring these calls has cost, about.",
+    kind: NumberKind::Counter,
+};
+
 const UNTIMED_CALLS: Description = Description {
     name: "khive.perf.function.untimed_calls",
     unit: "{call}",

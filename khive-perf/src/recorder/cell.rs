@@ -80,6 +80,13 @@ impl Cell {
         unsafe { &*histogram }.record(call.ticks, call.weight, buckets);
     }
 
+    /// Counts a call that ended well, and took so many ticks, if it is slow; by the owner.
+    pub(crate) fn count_slow(&self, ticks: u64) {
+        if ticks >= self.slow_ticks {
+            self.slow.add(1);
+        }
+    }
+
     /// Counts a call if it did not end well; by the owner.
     pub(crate) fn count_failure(&self, outcome: Outcome) {
         let at = outcome.index().checked_sub(1);

@@ -139,15 +139,25 @@ impl Sampled {
     }
 
     /// The time of all outermost calls of the path; by any thread. `total_ticks` is the sum of what was timed, each
-    /// as often as it stands for calls, `exact` the number of outermost calls that were timed for themselves alone,
-    /// and `untimed` of those that were not timed.
+    /// as often as it stands for calls, `exact` the number of outermost calls that were timed,
+    /// and `untimed` of those that were not timed; `waiting` is in the sum, and has not been [noted](Self::note) yet.
     ///
     /// The part that is sampled is scaled to the number of calls that there were, which is known: a ratio estimate,
     /// with the variance of one (Särndal, Swensson, Wretman, "Model Assisted Survey Sampling", 1992, section 5.6,
     /// for Poisson sampling).
-    pub(crate) fn estimate(&self, total_ticks: u64, exact: u64, untimed: u64) -> Estimate {
-        let (timed, weights) = (self.timed.read(), self.weights.read() as f64);
-        let ticks = self.ticks.read() as f64;
+    pub(crate) fn estimate(
+        &self,
+        total_ticks: u64,
+        exact: u64,
+        untimed: u64,
+        waiting: Option<&Finished>,
+    ) -> Estimate {
+        let waiting = waiting.filter(|call| call.weight > 1 && call.is_outermost);
+        let of_waiting = |of: &dyn Fn(&Finished) -> u64| waiting.map_or(0, of);
+        let timed = self.timed.read() + of_waiting(&|_| 1);
+        let weights = (self.weights.read() + of_waiting(&|call| call.weight)) as f64;
+        let ticks = (self.ticks.read() + of_waiting(&Finished::total_ticks)) as f64;
+        let exact = exact.saturating_sub(timed);
         let exactly = total_ticks as f64 - ticks;
         let of_sampled = (untimed + timed) as f64;
         if timed == 0 || weights <= 0.0 {

@@ -14,7 +14,7 @@ use crate::stats::Histogram;
 /// ```text
 /// { "version": 1, "start_unix_ns": .., "time_unix_ns": .., "is_delta": false,
 ///   "callsites": [ { "name", "function", "group" or null, "file", "line", "kind", "attributes": {..},
-///       "is_overflow", "timed", "slow" or null: { "threshold_ns", "calls" },
+///       "is_overflow", "timed", "total_error_ns", "overhead_ns", "slow" or null: { "threshold_ns", "calls" },
 ///       "alloc": { "bytes", "allocations", "max_bytes" }, "in_flight", "self_ns", "busy_ns", "idle_ns", "polls", "max_poll_ns",
 ///       "outcomes": { "ok": { "calls",
 ///           "wall": { "scale": 5, "count", "sum_ns", "min_ns", "max_ns", "range_is_exact", "zero_count",
@@ -23,7 +23,8 @@ use crate::stats::Histogram;
 ///   "overflow": { reason: calls } }
 /// ```
 ///
-/// Where fewer calls were timed than there were, times and histograms are estimates, and `timed` says on how many.
+/// Where fewer calls were timed than there were, times and histograms are estimates, `timed` says on how many, and
+/// `total_error_ns` by how much `busy_ns` may be off. `overhead_ns` is what measuring cost, about.
 /// The same snapshot gives the same text, byte for byte. Outcomes that did not occur are left out.
 #[must_use]
 pub fn json(snapshot: &Snapshot) -> String {
@@ -94,9 +95,11 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
     );
     let _ = write!(
         out,
-        "}},\"is_overflow\":{},\"timed\":{},\"slow\":{slow},\"alloc\":{alloc},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
+        "}},\"is_overflow\":{},\"timed\":{},\"total_error_ns\":{},\"overhead_ns\":{},\"slow\":{slow},\"alloc\":{alloc},\"in_flight\":{},\"self_ns\":{},\"busy_ns\":{},\"idle_ns\":{},\"polls\":{},\"max_poll_ns\":{},\"outcomes\":{{",
         stats.is_overflow(),
         stats.timed(),
+        saturating_ns(stats.total_error()),
+        saturating_ns(stats.overhead()),
         stats.in_flight(),
         saturating_ns(stats.self_time()),
         saturating_ns(stats.busy()),

@@ -50,9 +50,7 @@ pub fn text(snapshot: &Snapshot) -> String {
             .then_with(|| a.name().cmp(b.name()))
     });
     out.push_str(&functions(&by_self).to_text());
-    if by_self.iter().any(|stats| stats.sampled()) {
-        out.push_str("\n~ estimated: of these callsites not every call is timed (`sample`); calls are exact\n");
-    }
+    out.push_str(&cost(snapshot, &by_self));
     out.push_str(&slow(&by_self).to_text());
     out.push_str(&allocations(&by_self).to_text());
     out.push_str(&futures(&by_self).to_text());
@@ -94,6 +92,56 @@ fn functions(by_self: &[&CallsiteStats]) -> Table {
         ]);
     }
     table
+}
+
+/// What measuring cost, what was sampled for that reason, and what should not be measured at all.
+fn cost(snapshot: &Snapshot, by_self: &[&CallsiteStats]) -> String {
+    let mut out = String::new();
+    let own: Duration = by_self.iter().map(|stats| stats.self_time()).sum();
+    let overhead = snapshot.overhead();
+    let share = overhead.as_secs_f64() / own.as_secs_f64() * 100.0;
+    let of_all = if share.is_finite() {
+        format!(", {share:.1} % of the time in measured functions")
+    } else {
+        String::new()
+    };
+    // Writing to a `String` cannot fail, here and below.
+    let _ = writeln!(out, "\nmeasuring took about {}{of_all}", time(overhead));
+    if by_self.iter().any(|stats| stats.sampled()) {
+        out.push_str(
+            "~ estimated: of these not every call was timed, by `sample` or to stay in the overhead budget; calls are exact\n",
+        );
+    }
+    let too_short: Vec<_> = by_self
+        .iter()
+        .filter(|stats| stats.is_too_short())
+        .collect();
+    if let Some(first) = too_short.first() {
+        let others = match too_short.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        let _ = writeln!(
+            out,
+            "too short to be worth measuring, as counting alone costs more than the budget: {}{others}; `#[measure(skip)]` leaves a function out",
+            label(first)
+        );
+    }
+    let mut table = Table::new(
+        "sampled, with the error of the total",
+        &["timed", "of calls", "busy", "±", "callsite"],
+    );
+    for stats in by_self.iter().filter(|stats| stats.sampled()) {
+        table.row([
+            stats.timed().to_string(),
+            stats.calls().to_string(),
+            about(stats, stats.busy()),
+            time(stats.total_error()),
+            label(stats),
+        ]);
+    }
+    out.push_str(&table.to_text());
+    out
 }
 
 /// A time of a callsite, marked where it is an estimate.

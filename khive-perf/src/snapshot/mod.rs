@@ -5,6 +5,7 @@ mod identity;
 mod tree;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::clock;
 use crate::recorder::totals::Totals;
@@ -180,6 +181,12 @@ impl Snapshot {
         find(&|full| full == name)
             .or_else(|| find(&last))
             .or_else(|| find(&|full| full.contains(name)))
+    }
+
+    /// What measuring has cost, over all callsites, by what a call costs on this machine. An estimate.
+    #[must_use]
+    pub fn overhead(&self) -> Duration {
+        self.callsites.iter().map(CallsiteStats::overhead).sum()
     }
 
     /// Paths of calls, with self and total time.

@@ -49,7 +49,9 @@ impl Word {
     const COUNTED_FAILED: usize = 8;
     /// The call has a frame on the heap.
     pub(super) const LONG: usize = 16;
-    const ALL: usize = 31;
+    /// The call is not timed, and has callees; or is a poll of such a future.
+    pub(super) const UNTIMED: usize = 32;
+    const ALL: usize = 63;
 
     /// Of a call that is not recorded.
     pub(super) const NOOP: Self = Self(std::ptr::without_provenance(Self::COUNTED));
@@ -74,7 +76,7 @@ impl Word {
         Self(self.0.map_addr(|address| address & !tags))
     }
 
-    fn pointer<T>(self) -> *const T {
+    pub(super) fn pointer<T>(self) -> *const T {
         self.0.map_addr(|address| address & !Self::ALL).cast()
     }
 }
@@ -122,9 +124,46 @@ fn enter_unwinding() -> Word {
 }
 
 /// Enters a region of which something is to be said, or that no other one like it preceded.
-#[cold]
 #[inline(never)]
 fn enter_long(callsite: &'static Callsite) -> Word {
+    let id = callsite.id();
+    match enter_elsewhere(id) {
+        Some(word) => word,
+        None => enter_new(callsite),
+    }
+}
+
+/// Enters a region that another one than expected preceded, but that there has been from here.
+#[inline]
+fn enter_elsewhere(id: u32) -> Option<Word> {
+    if panicking() {
+        return None;
+    }
+    let shard = fast();
+    // SAFETY: `fast` is this thread's shard, here and below.
+    let node = unsafe { shard.turn_to(id) }?;
+    match short(id) {
+        Some(Short::Counted(at)) => return Some(Word::tagged(at, Word::COUNTED)),
+        Some(Short::Timed) => return Some(enter_timed()),
+        None => {}
+    }
+    // SAFETY: see above; the node is one of the shard's.
+    let weight = unsafe { shard.weight_of_next(node) };
+    if weight > 0 {
+        // SAFETY: see above.
+        return Some(word_of(unsafe { shard.open_at(node, raw_ticks(), weight) }));
+    }
+    node.untimed.add(1);
+    node.untimed_open.add(1);
+    // SAFETY: see above; it is the last child of the current node.
+    unsafe { shard.open_untimed(node) };
+    Some(Word::tagged(node, Word::UNTIMED))
+}
+
+/// Enters a region of which there has been none from here, or of which more is to be said.
+#[cold]
+#[inline(never)]
+fn enter_new(callsite: &'static Callsite) -> Word {
     let shard = fast();
     let frame = match shard.cell(callsite.id()) {
         // SAFETY: `fast` is this thread's shard, and the cell is its own.
@@ -172,7 +211,10 @@ fn enter_series(callsite: &'static Callsite, id: u32) -> Word {
     match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
         Some(Short::Timed) => enter_timed(),
-        None => word_of(open_cold(callsite, Some(id))),
+        None => match enter_elsewhere(id) {
+            Some(word) => word,
+            None => word_of(open_cold(callsite, Some(id))),
+        },
     }
 }
 
@@ -270,6 +312,9 @@ impl Drop for SpanGuard {
 /// Ends a region that was timed, or of which something is to be said.
 #[inline(never)]
 fn close(word: Word) {
+    if word.has(Word::UNTIMED) {
+        return close_untimed(word);
+    }
     let end = raw_ticks();
     let shard = fast();
     // SAFETY: `fast` is this thread's shard.
@@ -290,16 +335,35 @@ fn correct_to_panic() {
     fast().correct_waiting(Outcome::Panic);
 }
 
+/// How a call has ended that is left now.
+fn outcome_of(word: Word) -> Outcome {
+    let panicked = panicking() && !word.has(Word::UNWINDING);
+    match (panicked, word.has(Word::FAILED | Word::COUNTED_FAILED)) {
+        (true, _) => Outcome::Panic,
+        (false, true) => Outcome::Error,
+        (false, false) => Outcome::Ok,
+    }
+}
+
+/// Ends a region that was not timed, and may have had callees.
+#[inline(never)]
+fn close_untimed(word: Word) {
+    // SAFETY: `fast` is this thread's shard.
+    let Some(node) = (unsafe { fast().close_untimed(word.pointer()) }) else {
+        return close_long(word, 0);
+    };
+    node.untimed_open.sub(1);
+    let outcome = outcome_of(word);
+    if outcome != Outcome::Ok {
+        fast().count_untimed(node, outcome);
+    }
+}
+
 /// Ends what is not an innermost region that went the short way, and well.
 #[cold]
 #[inline(never)]
 fn close_long(word: Word, end: u64) {
-    let panicked = panicking() && !word.has(Word::UNWINDING);
-    let outcome = match (panicked, word.has(Word::FAILED | Word::COUNTED_FAILED)) {
-        (true, _) => Outcome::Panic,
-        (false, true) => Outcome::Error,
-        (false, false) => Outcome::Ok,
-    };
+    let outcome = outcome_of(word);
     if word.has(Word::COUNTED_FAILED) {
         return close_counted(word, outcome);
     }
@@ -327,13 +391,14 @@ pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u
         return Some((shard, end, frame));
     }
     let at = word.pointer();
+    let weight = u32::from(!word.has(Word::UNTIMED));
     let found = current::find_in_shards(|shard| Some((shard, shard.node_of(at)?)));
     let Some((shard, node)) = found else {
         current::count_loss(Loss::GuardOutlivedScope);
         return None;
     };
     // SAFETY: the shard is this thread's.
-    Some((shard, end, unsafe { shard.frame_of(node) }))
+    Some((shard, end, unsafe { shard.frame_of(node, weight) }))
 }
 
 /// Ends a region that was counted when it began, and failed.

@@ -197,15 +197,20 @@ impl State {
             }
             Word::tagged(node, 0)
         } else {
-            word_of(self.enter_long(callsite, fast(), id))
+            self.enter_long(callsite, id)
         };
         Entered { state: self, word }
     }
 
     #[inline(never)]
-    fn enter_long(&mut self, callsite: &'static Callsite, shard: &Shard, id: u32) -> Frame {
+    fn enter_long(&mut self, callsite: &'static Callsite, id: u32) -> Word {
+        let shard = fast();
+        // SAFETY: `fast` is this thread's shard.
+        if let Some(node) = unsafe { shard.turn_to(id) }.filter(|_| !panicking()) {
+            return self.enter_elsewhere(shard, node);
+        }
         if let Some(cell) = shard.cell(id) {
-            return self.open(shard, cell);
+            return word_of(self.open(shard, cell));
         }
         let id = (self.id != NO_ID).then_some(self.id);
         // A call that has begun is followed to its end, also when its callsite is switched off.
@@ -219,7 +224,32 @@ impl State {
             None if is_off(callsite) => None,
             None => place_cold(callsite, None),
         };
-        place.map_or(Frame::NOOP, |(shard, cell)| self.open(shard, cell))
+        word_of(place.map_or(Frame::NOOP, |(shard, cell)| self.open(shard, cell)))
+    }
+
+    /// Enters a poll that another one than expected preceded, or that is not timed for itself alone.
+    fn enter_elsewhere(&mut self, shard: &Shard, node: &Node) -> Word {
+        let begins = self.registry != shard.registry;
+        if begins {
+            // SAFETY: the shard is this thread's, and the node is its own, here and below.
+            self.weight = unsafe { shard.weight_of_next(node) };
+        }
+        let start = if self.weight == 0 { 0 } else { raw_ticks() };
+        if self.weight > 1 {
+            // SAFETY: see above.
+            let frame = unsafe { shard.open_at(node, start, self.weight) };
+            if begins {
+                self.begin(shard, node, start, true);
+            }
+            return word_of(frame);
+        }
+        // SAFETY: see above; it is the last child of the current node.
+        unsafe { shard.open_short(node, start) };
+        if begins {
+            self.begin(shard, node, start, true);
+        }
+        let untimed = if self.weight == 0 { Word::UNTIMED } else { 0 };
+        Word::tagged(node, untimed)
     }
 
     /// Opens the frame of a poll. The first one, or the first one in this registry, whose clock may be another,
@@ -287,6 +317,9 @@ impl State {
     /// Ends a poll after which the future is pending.
     #[inline(never)]
     fn pause(&mut self, word: Word) {
+        if word.has(Word::UNTIMED) {
+            return self.leave_untimed(word, None);
+        }
         let end = raw_ticks();
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
@@ -300,6 +333,9 @@ impl State {
     /// Ends the last poll.
     #[inline(never)]
     fn end(&mut self, word: Word, outcome: Outcome) {
+        if word.has(Word::UNTIMED) {
+            return self.leave_untimed(word, Some(outcome));
+        }
         let end = raw_ticks();
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
@@ -310,6 +346,19 @@ impl State {
         let node = unsafe { &*poll.node };
         self.record_poll(shard, node, poll.ticks);
         self.record_end(shard, node, end, outcome);
+    }
+
+    /// Ends a poll of a future that is not timed.
+    fn leave_untimed(&mut self, word: Word, outcome: Option<Outcome>) {
+        let shard = fast();
+        // SAFETY: `fast` is this thread's shard.
+        let Some(node) = (unsafe { shard.close_untimed(word.pointer()) }) else {
+            return self.close_long(word, 0, outcome);
+        };
+        node.polls.add(1);
+        if let Some(outcome) = outcome {
+            self.record_end(shard, node, 0, outcome);
+        }
     }
 
     #[cold]

@@ -84,7 +84,9 @@ impl Capture {
         self
     }
 
-    /// Lets callsites with `sample = N` time one call in N, as they do outside of captures.
+    /// Leaves calls untimed as outside of captures: where a callsite has `sample = N`, and where timing each would cost
+    /// more than the [budget](crate::Config::overhead_budget). The latter depends on the machine, also where time is
+    /// told by a manual clock; `sample = 1` keeps it from a callsite.
     #[must_use]
     pub fn sampled(mut self) -> Self {
         self.samples = true;

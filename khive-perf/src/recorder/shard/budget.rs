@@ -3,7 +3,7 @@
 use crate::config;
 use crate::recorder::budget::{self, Costs, Usage};
 use crate::recorder::cell::Cell;
-use crate::recorder::node::{COUNTED, LONG_WAY, Node};
+use crate::recorder::node::{COUNTED, FIRST_REVIEW, LONG_WAY, Node};
 use crate::recorder::sampled::{Reviewed, Sampled};
 use crate::recorder::shard::Shard;
 
@@ -29,11 +29,21 @@ impl Shard {
             // SAFETY: see above.
             unsafe { self.draw(node, sampled) };
         }
-        if !self.is_adaptive(cell) {
-            node.until_review.set(u64::MAX);
-        }
+        node.until_review.set(self.next_review(cell, FIRST_REVIEW));
         // SAFETY: see above.
         unsafe { self.settle_key(node, cell) };
+    }
+
+    /// Timed calls until the next look at a path, which is after `adaptive` of them where the budget is in question. Where
+    /// slow calls are counted each is looked at.
+    const fn next_review(&self, cell: &Cell, adaptive: u64) -> u64 {
+        if cell.has_threshold() {
+            1
+        } else if self.is_adaptive(cell) {
+            adaptive
+        } else {
+            u64::MAX
+        }
     }
 
     /// Whether the budget says how many of the calls are timed.
@@ -123,7 +133,6 @@ impl Shard {
             .map_or(1, |sampled| unsafe { sampled.every() });
         let is_leaf = node.children.read() == 0;
         let key = match every {
-            _ if cell.has_threshold() => LONG_WAY,
             1 => node.id,
             _ if is_leaf && !cell.timing.is_future => node.id ^ COUNTED,
             _ => LONG_WAY,
@@ -132,11 +141,22 @@ impl Shard {
         unsafe { node.key.set(key) };
     }
 
-    /// Looks at what measuring a path costs, and says how many of its calls are timed from now on; by the owner.
+    /// Looks at a path after a timed call of so many ticks; by the owner.
     #[cold]
     #[inline(never)]
-    pub(super) fn review(&self, node: &Node) {
-        node.until_review.set(REVIEW_TIMED);
+    pub(super) fn look_at(&self, node: &Node, ticks: u64) {
+        // SAFETY: a call's node has a cell; cells live as long as their shard.
+        let cell = unsafe { &*node.cell };
+        node.until_review.set(self.next_review(cell, REVIEW_TIMED));
+        if cell.has_threshold() {
+            cell.count_slow(ticks);
+        } else {
+            self.review(node);
+        }
+    }
+
+    /// Looks at what measuring a path costs, and says how many of its calls are timed from now on; by the owner.
+    fn review(&self, node: &Node) {
         // SAFETY: a call's node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
         let sampled = node.sampled_or_new();

@@ -62,8 +62,7 @@ impl Shard {
             // SAFETY: as above.
             unsafe { self.pass(node, from, true) };
         }
-        // SAFETY: a call's node has a cell; cells live as long as their shard.
-        if weight > 1 || unsafe { &*node.cell }.has_threshold() {
+        if weight > 1 {
             tags |= Tags::SPECIAL;
         }
         let at = ptr::from_ref(node);
@@ -85,15 +84,15 @@ impl Shard {
     /// # Safety
     ///
     /// The calling thread owns this shard.
-    pub(crate) unsafe fn frame_of(&self, node: &Node) -> Frame {
+    pub(crate) unsafe fn frame_of(&self, node: &Node, weight: u32) -> Frame {
         Frame {
             // SAFETY: the caller is the owner.
-            start: unsafe { node.start.get() },
+            start: Frame::start(unsafe { node.start.get() }, weight),
             at: ptr::from_ref(node),
             // SAFETY: the caller is the owner.
             callees_before: unsafe { node.callees_before.get() },
             generation: self.generation,
-            weight: 1,
+            weight,
             from: node.parent,
         }
     }

@@ -20,6 +20,7 @@ mod paths;
 mod reading;
 mod short;
 
+#[cfg(feature = "enabled")]
 pub(crate) use self::short::{Short, is_short_poll, short};
 
 use std::ptr;

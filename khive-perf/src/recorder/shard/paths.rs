@@ -4,9 +4,9 @@ use std::ptr;
 
 use crate::callsite::Timing;
 use crate::recorder::cell::Cell;
-use crate::recorder::local::quiet;
+use crate::recorder::local::{self, quiet};
 use crate::recorder::node::{COUNTED, LONG_WAY, NOBODY, Node, NodeTable, OVERFLOW_ID};
-use crate::recorder::shard::Shard;
+use crate::recorder::shard::{NO_GENERATION, Shard};
 use crate::sync::Ordering;
 
 impl Shard {
@@ -47,6 +47,40 @@ impl Shard {
             self.note_overflow(parent);
         }
         at
+    }
+
+    /// Expects the node of a call of series `id` from the current node, and returns it, if there is one and no call of it
+    /// is open: such a call may go the short way.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    #[inline]
+    pub(crate) unsafe fn turn_to(&self, id: u32) -> Option<&Node> {
+        if self.generation == NO_GENERATION {
+            return None;
+        }
+        let parent = self.current();
+        // SAFETY: the caller is the owner.
+        let last = unsafe { self.last_child_of_current() };
+        // SAFETY: nodes live as long as their shard, and what stands for none for ever.
+        let last = unsafe { &*last };
+        if last.id == id {
+            return Some(last);
+        }
+        // SAFETY: the caller is the owner, and `with` is not entered again inside.
+        let at = unsafe { self.paths.with(|paths| paths.find(parent, id)) }?;
+        // SAFETY: nodes live as long as their shard.
+        let node = unsafe { &*at };
+        if !ptr::eq(node.parent, parent) || node.passed.read() > 0 {
+            return None;
+        }
+        // SAFETY: the current node is alive.
+        let last_child = unsafe { &(*parent).last_child };
+        // SAFETY: the caller is the owner.
+        unsafe { last_child.set(at) };
+        local::expect_anew();
+        Some(node)
     }
 
     /// The node of a series below the root; by the owner of a shard that has recorded nothing.
@@ -91,10 +125,14 @@ impl Shard {
             // SAFETY: the caller is the owner.
             unsafe { self.add_node(paths, root, OVERFLOW_ID, ptr::null()) }
         });
-        paths.find(overflow, cell.id).unwrap_or_else(|| {
+        let at = paths.find(overflow, cell.id).unwrap_or_else(|| {
             // SAFETY: the caller is the owner.
             unsafe { self.add_node(paths, overflow, cell.id, cell) }
-        })
+        });
+        if paths.len() <= nodes_max.saturating_mul(4) {
+            paths.insert(parent, cell.id, at);
+        }
+        at
     }
 
     /// # Safety

@@ -145,11 +145,11 @@ impl Shard {
         let total_ns = match node.sampled().filter(|_| untimed > 0) {
             None => self.scale.ns(total_ticks),
             Some(sampled) => {
-                let estimate = sampled.estimate(total_ticks, exact, outermost_untimed);
+                let estimate = sampled.estimate(total_ticks, exact, outermost_untimed, waiting);
                 let ns_per_tick = self.scale.ns_per_tick();
                 series.variance += estimate.variance * ns_per_tick * ns_per_tick;
                 series.sampled += estimate.timed;
-                (estimate.ticks * ns_per_tick) as u64
+                (estimate.ticks * ns_per_tick).round() as u64
             }
         };
         series.total_ns += total_ns;

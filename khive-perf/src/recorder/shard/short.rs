@@ -68,6 +68,39 @@ impl Shard {
         unsafe { local::expect(child) };
     }
 
+    /// Opens a call that is not timed and may have callees.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard, and `node` is the last child of the current one.
+    #[inline(always)]
+    pub(crate) unsafe fn open_untimed(&self, node: &Node) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.open_short(node, 0) };
+    }
+
+    /// Closes the call that went the short way to this node and is not timed, if it is the innermost one of this shard.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard. The node may be none.
+    pub(crate) unsafe fn close_untimed(&self, at: *const Node) -> Option<&Node> {
+        if !ptr::eq(self.current(), at) {
+            return None;
+        }
+        // SAFETY: the current node is alive.
+        let node = unsafe { &*at };
+        // SAFETY: the caller is the owner, and so for every access below.
+        let before = unsafe { node.callees_before.get() };
+        // What callees took is taken off those calls that are timed, for this one, too.
+        // SAFETY: the caller is the owner.
+        unsafe { self.callees.set(before) };
+        self.set_current(node.parent);
+        // SAFETY: a node of this shard, entered from the one that is current now.
+        unsafe { local::expect(at) };
+        Some(node)
+    }
+
     /// Closes the call that went the short way to this node, if it is the innermost one of this shard; counts what it
     /// took itself.
     ///
@@ -125,7 +158,7 @@ impl Shard {
         let left = node.until_review.read().wrapping_sub(1);
         node.until_review.set(left);
         if left == 0 {
-            self.review(node);
+            self.look_at(node, region);
         }
     }
 
@@ -156,23 +189,30 @@ impl Shard {
     #[inline(never)]
     fn fold_rare(&self, tagged: *const Node, ticks: u64, weight: u64) {
         // SAFETY: null, or a node, which lives as long as its shard.
-        if let Some(node) = unsafe { Tags::strip(tagged).as_ref() } {
-            let call = Finished::new(tagged, weight, self.region(ticks));
-            self.fold(node, &call, call.ticks);
-            node.total_ticks.add(call.total_ticks());
-        }
+        let Some(node) = (unsafe { Tags::strip(tagged).as_ref() }) else {
+            return self.sequence.add_release(1);
+        };
+        let call = Finished::new(tagged, weight, self.region(ticks));
+        self.fold(node, &call, call.ticks);
+        node.total_ticks.add(call.total_ticks());
         self.sequence.add_release(1);
+        self.count_down(node);
+    }
+
+    /// Looks at a path if it is time to. What is slow has been counted already.
+    fn count_down(&self, node: &Node) {
+        let left = node.until_review.read().wrapping_sub(1);
+        node.until_review.set(left);
+        if left == 0 {
+            self.look_at(node, 0);
+        }
     }
 
     /// Counts and records a future that was timed, and took so many ticks on threads. Its node has its total time from
     /// its polls.
     pub(crate) fn record_future(&self, node: &Node, call: &Finished, busy: u64) {
         self.fold(node, call, busy);
-        let left = node.until_review.read().wrapping_sub(1);
-        node.until_review.set(left);
-        if left == 0 {
-            self.review(node);
-        }
+        self.count_down(node);
     }
 
     /// Counts and records a call that was timed, but for its node's total time.
