@@ -123,9 +123,13 @@ impl Cell {
         self.ok.read_into(ok, units, of(0));
         for (at, (place, histogram)) in self.other.iter().zip(others).enumerate() {
             let cell = place.load(Ordering::Acquire);
+            let waiting = of(at + 1);
             // SAFETY: a histogram, once published, lives as long as its cell.
-            let cell = unsafe { cell.as_ref() }.unwrap_or(&NONE);
-            cell.read_into(histogram, units, of(at + 1));
+            match unsafe { cell.as_ref() } {
+                Some(cell) => cell.read_into(histogram, units, waiting),
+                None if waiting.is_some() => NONE.read_into(histogram, units, waiting),
+                None => {}
+            }
         }
         let [_, failed @ ..] = &mut into.calls;
         for (at, (count, sum)) in self.failed.iter().zip(failed).enumerate() {

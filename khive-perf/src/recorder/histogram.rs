@@ -21,6 +21,8 @@ pub(crate) struct HistogramCell {
     min_ticks: OwnedU64,
     max_ticks: OwnedU64,
     zeros: OwnedU64,
+    /// A bit for each octave that has counts, so that readers need not look for them; raised with `Release`.
+    used: OwnedU64,
     /// Null until first hit; published with `Release` and never changed again.
     octaves: [AtomicPtr<Octave>; OCTAVES],
 }
@@ -39,6 +41,7 @@ impl HistogramCell {
             min_ticks: OwnedU64::new(u64::MAX),
             max_ticks: OwnedU64::new(0),
             zeros: OwnedU64::new(0),
+            used: OwnedU64::new(0),
             octaves: [const { AtomicPtr::new(ptr::null_mut()) }; OCTAVES],
         }
     }
@@ -77,13 +80,13 @@ impl HistogramCell {
             self.zeros.add(weight);
             return;
         }
-        let (octave, place) = buckets.place_of(ticks);
-        let Some(octave) = self.octaves.get(octave) else {
+        let (number, place) = buckets.place_of(ticks);
+        let Some(octave) = self.octaves.get(number) else {
             return;
         };
         let mut counts = octave.load(Ordering::Relaxed);
         if counts.is_null() {
-            counts = Self::grow(octave);
+            counts = self.grow(octave, number);
         }
         // SAFETY: an octave, once published, lives as long as its cell.
         let counts = unsafe { &(*counts).counts };
@@ -94,13 +97,14 @@ impl HistogramCell {
 
     #[cold]
     #[inline(never)]
-    fn grow(place: &AtomicPtr<Octave>) -> *mut Octave {
+    fn grow(&self, place: &AtomicPtr<Octave>, number: usize) -> *mut Octave {
         let _quiet = quiet();
         let octave = Octave {
             counts: [const { OwnedU64::new(0) }; PLACES],
         };
         let octave = Box::into_raw(Box::new(octave));
         place.store(octave, Ordering::Release);
+        self.used.add_release(1 << number);
         octave
     }
 
@@ -134,15 +138,21 @@ impl HistogramCell {
         if let Some((slot, weight)) = slot {
             into.add_recorded(slot, weight);
         }
-        for (octave, counts) in self.octaves.iter().enumerate() {
-            let counts = counts.load(Ordering::Acquire);
-            if counts.is_null() {
-                continue;
-            }
+        let mut used = self.used.read_acquire();
+        while used != 0 {
+            let octave = used.trailing_zeros() as usize;
+            used &= used - 1;
+            let counts = self.octaves.get(octave);
+            let counts = counts.map_or(ptr::null_mut(), |counts| counts.load(Ordering::Acquire));
             // SAFETY: an octave, once published, lives as long as its cell.
-            let counts = unsafe { &(*counts).counts };
-            for (place, count) in counts.iter().enumerate() {
-                into.add_recorded(units.buckets.slot(octave, place), count.read());
+            let Some(counts) = (unsafe { counts.as_ref() }) else {
+                continue;
+            };
+            for (place, count) in counts.counts.iter().enumerate() {
+                let count = count.read();
+                if count > 0 {
+                    into.add_recorded(units.buckets.slot(octave, place), count);
+                }
             }
         }
     }

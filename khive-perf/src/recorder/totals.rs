@@ -1,6 +1,7 @@
 //! Totals: what shards add up to, as plain values.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
@@ -112,14 +113,42 @@ pub(crate) struct PathFigures {
 pub(crate) struct TreeTotals {
     /// The root first; empty while there is none else.
     nodes: Vec<TreeNode>,
-    index: BTreeMap<(usize, u32), usize>,
+    index: HashMap<(usize, u32), usize, BuildHasherDefault<Mix>>,
+}
+
+/// Mixes numbers that nobody chooses to make us slow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 impl TreeTotals {
     const fn new() -> Self {
         Self {
             nodes: Vec::new(),
-            index: BTreeMap::new(),
+            index: HashMap::with_hasher(BuildHasherDefault::new()),
         }
     }
 
@@ -178,17 +207,47 @@ impl TreeTotals {
     }
 }
 
+/// Totals by series. Numbers are given in a row, so the place is the number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeriesMap(Vec<Option<Box<SeriesTotals>>>);
+
+impl SeriesMap {
+    /// The totals of a series, made if need be.
+    pub(crate) fn of(&mut self, id: u32) -> &mut SeriesTotals {
+        let at = id as usize;
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, || None);
+        }
+        #[expect(clippy::indexing_slicing, reason = "made long enough just now")]
+        self.0[at].get_or_insert_default()
+    }
+
+    /// All there are, in the order of their numbers.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut SeriesTotals)> {
+        (0..)
+            .zip(&mut self.0)
+            .filter_map(|(id, totals)| Some((id, &mut **totals.as_mut()?)))
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn into_all(self) -> impl Iterator<Item = (u32, SeriesTotals)> {
+        (0..)
+            .zip(self.0)
+            .filter_map(|(id, totals)| Some((id, *totals?)))
+    }
+}
+
 /// What shards add up to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
-    pub(crate) series: BTreeMap<u32, SeriesTotals>,
+    pub(crate) series: SeriesMap,
     pub(crate) tree: TreeTotals,
 }
 
 impl Totals {
     pub(crate) const fn new() -> Self {
         Self {
-            series: BTreeMap::new(),
+            series: SeriesMap(Vec::new()),
             tree: TreeTotals::new(),
         }
     }

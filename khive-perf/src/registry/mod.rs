@@ -172,8 +172,8 @@ impl Registry {
             // SAFETY: the registry owns the shard, and frees it only under the lock held here.
             unsafe { &**shard }.read_into(&mut totals, config::call_tree_nodes_max());
         }
-        for (id, series) in &mut totals.series {
-            let (self_ns, total_ns) = inner.seen.entry(*id).or_default();
+        for (id, series) in totals.series.iter_mut() {
+            let (self_ns, total_ns) = inner.seen.entry(id).or_default();
             *self_ns = series.self_ns.max(*self_ns);
             *total_ns = series.total_ns.max(*total_ns);
             (series.self_ns, series.total_ns) = (*self_ns, *total_ns);

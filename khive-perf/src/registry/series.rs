@@ -9,6 +9,7 @@ use crate::attributes::{AttributeValue, Value};
 use crate::callsite::{Callsite, Kind, NO_ID, Spec, Timing};
 use crate::config;
 use crate::recorder::local::quiet;
+use crate::snapshot::Identity;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
 /// Attributes of a series, sorted by name.
@@ -36,9 +37,18 @@ pub(crate) struct Series {
     pub(crate) is_overflow: bool,
 }
 
+impl Series {
+    /// Whether this takes what passed the limit on series.
+    pub(crate) fn is_of_all_callsites(&self) -> bool {
+        std::ptr::eq(self.callsite, &raw const OVERFLOW)
+    }
+}
+
 struct Table {
     /// By id.
     series: Vec<Series>,
+    /// What readers need to know of them, as far as any has asked.
+    identities: Vec<Arc<Identity>>,
     /// Ids of a callsite's attribute sets, by callsite address and hash.
     by_attributes: HashMap<(usize, u64), Vec<u32>>,
     /// Number of attribute sets, and the overflow series if there is one, by callsite address.
@@ -57,6 +67,7 @@ fn table() -> &'static Mutex<Table> {
         };
         Mutex::new(Table {
             series: vec![overflow],
+            identities: Vec::new(),
             by_attributes: HashMap::new(),
             of_callsite: HashMap::new(),
             switched_on: config::is_enabled(),
@@ -68,9 +79,16 @@ fn table() -> &'static Mutex<Table> {
 static SWITCHED_ON: AtomicBool = AtomicBool::new(true);
 
 /// What the numbers stand for, by number.
-pub(crate) fn all() -> Vec<Series> {
+pub(crate) fn identities() -> Vec<Arc<Identity>> {
     let _quiet = quiet();
-    lock(table()).series.clone()
+    let mut table = lock(table());
+    let Table {
+        series, identities, ..
+    } = &mut *table;
+    let new = series.iter().skip(identities.len());
+    let new: Vec<_> = new.map(|series| Arc::new(Identity::of(series))).collect();
+    identities.extend(new);
+    identities.clone()
 }
 
 /// Switches every callsite on or off, as the configuration says.

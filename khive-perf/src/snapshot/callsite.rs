@@ -20,21 +20,23 @@ pub struct CallsiteStats {
 }
 
 impl CallsiteStats {
-    pub(crate) fn all(totals: &Totals, identities: &[Arc<Identity>]) -> Vec<Self> {
+    pub(crate) fn all(totals: Totals, identities: &[Arc<Identity>]) -> Vec<Self> {
         let mut all: Vec<Self> = totals
             .series
-            .iter()
+            .into_all()
             .filter_map(|(id, totals)| {
-                let identity = Arc::clone(identities.get(*id as usize)?);
-                Some(Self {
-                    identity,
-                    totals: totals.clone(),
-                })
+                let identity = Arc::clone(identities.get(id as usize)?);
+                Some(Self { identity, totals })
             })
             .filter(|stats| stats.calls() > 0 || stats.polls() > 0 || stats.in_flight() > 0)
             .collect();
         all.sort_by(|a, b| a.key().cmp(b.key()));
         all
+    }
+
+    /// Whether this takes what passed the limit on series, of whichever callsite.
+    pub(crate) fn is_of_all_callsites(&self) -> bool {
+        self.identity.is_of_all_callsites
     }
 
     pub(crate) fn key(&self) -> &str {

@@ -21,6 +21,7 @@ pub(crate) struct Identity {
     pub(crate) kind: Kind,
     pub(crate) attributes: Arc<[(Cow<'static, str>, AttributeValue)]>,
     pub(crate) is_overflow: bool,
+    pub(crate) is_of_all_callsites: bool,
     pub(crate) slow: Option<Duration>,
     /// All of it as one text, to compare and to sort by.
     pub(crate) key: Box<str>,
@@ -49,6 +50,7 @@ impl Identity {
             kind: spec.kind,
             attributes: Arc::clone(&series.attributes),
             is_overflow: series.is_overflow,
+            is_of_all_callsites: series.is_of_all_callsites(),
             slow: slow(series.callsite.timing().slow_ns),
             key: key.into(),
         }

@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock;
-use crate::recorder::totals::Totals;
 use crate::registry::{Loss, Registry, series};
-use crate::sync::Arc;
 
 pub use self::callsite::{AllocStats, CallsiteStats};
 pub(crate) use self::identity::Identity;
@@ -91,13 +89,10 @@ pub(crate) fn take(registry: &Registry) -> Snapshot {
     let start_unix_ns = registry.started_unix_ns();
     let totals = registry.totals();
     // Read after the totals, so that every number in them has a name.
-    let identities: Vec<Arc<Identity>> = series::all()
-        .iter()
-        .map(|series| Arc::new(Identity::of(series)))
-        .collect();
-    let callsites = CallsiteStats::all(&totals, &identities);
+    let identities = series::identities();
     let tree = CallTree::of(&totals.tree, &identities);
-    let overflow = overflow(registry, &totals, &identities, &tree);
+    let callsites = CallsiteStats::all(totals, &identities);
+    let overflow = overflow(registry, &callsites, &tree);
     Snapshot {
         start_unix_ns,
         time_unix_ns: clock::unix_ns().max(start_unix_ns),
@@ -108,24 +103,13 @@ pub(crate) fn take(registry: &Registry) -> Snapshot {
     }
 }
 
-fn overflow(
-    registry: &Registry,
-    totals: &Totals,
-    identities: &[Arc<Identity>],
-    tree: &CallTree,
-) -> Overflow {
+fn overflow(registry: &Registry, callsites: &[CallsiteStats], tree: &CallTree) -> Overflow {
     let (mut series_max, mut per_callsite) = (0, 0);
-    for (id, series) in &totals.series {
-        let identity = identities
-            .get(*id as usize)
-            .filter(|identity| identity.is_overflow);
-        if identity.is_some() {
-            let calls = series.calls.iter().sum::<u64>();
-            *(if *id == 0 {
-                &mut series_max
-            } else {
-                &mut per_callsite
-            }) += calls;
+    for stats in callsites.iter().filter(|stats| stats.is_overflow()) {
+        if stats.is_of_all_callsites() {
+            series_max += stats.calls();
+        } else {
+            per_callsite += stats.calls();
         }
     }
     let mut counts = vec![

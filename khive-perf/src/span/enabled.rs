@@ -44,7 +44,7 @@ impl Word {
     /// The thread was unwinding already when the region began, so that its end is not a panic.
     pub(super) const UNWINDING: usize = 2;
     /// The call was counted when it began, as one that would not fail: nothing is left to do.
-    const COUNTED: usize = 4;
+    pub(super) const COUNTED: usize = 4;
     /// The same of one that failed.
     const COUNTED_FAILED: usize = 8;
     /// The call has a frame on the heap.

@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use std::thread::panicking;
 
 use crate::attributes::Value;
-use crate::callsite::{Callsite, NO_ID};
+use crate::callsite::{Callsite, NO_ID, OFF_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Finished, Frame};
-use crate::recorder::local::{expected, fast, is_quiet};
+use crate::recorder::local::{expected, fast, is_quiet, is_scoped};
 use crate::recorder::node::Node;
 use crate::recorder::shard::{Shard, is_short_poll};
 use crate::registry::series;
@@ -186,6 +186,12 @@ impl State {
         } else {
             self.id
         };
+        if id == OFF_ID && self.registry == 0 && !is_scoped() {
+            return Entered {
+                state: self,
+                word: Word::NOOP,
+            };
+        }
         let word = if is_short_poll(id) && self.weight == 1 && !panicking() {
             let shard = fast();
             let start = raw_ticks();
@@ -317,7 +323,7 @@ impl State {
     /// Ends a poll after which the future is pending.
     #[inline(never)]
     fn pause(&mut self, word: Word) {
-        if word.has(Word::UNTIMED) {
+        if word.has(Word::UNTIMED | Word::COUNTED) {
             return self.leave_untimed(word, None);
         }
         let end = raw_ticks();
@@ -333,7 +339,7 @@ impl State {
     /// Ends the last poll.
     #[inline(never)]
     fn end(&mut self, word: Word, outcome: Outcome) {
-        if word.has(Word::UNTIMED) {
+        if word.has(Word::UNTIMED | Word::COUNTED) {
             return self.leave_untimed(word, Some(outcome));
         }
         let end = raw_ticks();
@@ -350,6 +356,9 @@ impl State {
 
     /// Ends a poll of a future that is not timed.
     fn leave_untimed(&mut self, word: Word, outcome: Option<Outcome>) {
+        if word == Word::NOOP {
+            return;
+        }
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
         let Some(node) = (unsafe { shard.close_untimed(word.pointer()) }) else {

@@ -88,7 +88,8 @@ impl Histogram {
     /// Whether nothing was measured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        let mut counts = self.octaves.iter().flat_map(|octave| &octave.counts);
+        self.zero_count == 0 && counts.all(|count| *count == 0)
     }
 
     /// Sum of the measurements. Exact.

@@ -30,7 +30,7 @@ impl Shard {
         // SAFETY: cells, linked before they are published, live as long as their shard.
         while let Some(found) = unsafe { cell.as_ref() } {
             if !ptr::eq(cell, cell_apart) {
-                found.read_into(totals.series.entry(found.id).or_default(), units, None);
+                found.read_into(totals.series.of(found.id), units, None);
             }
             cell = found.next;
         }
@@ -60,7 +60,7 @@ impl Shard {
     fn read_open(&self, nodes: &[&Node], totals: &mut Totals) {
         let mut add = |node: &Node, open| {
             if open > 0 {
-                totals.series.entry(node.id).or_default().open += open;
+                totals.series.of(node.id).open += open;
             }
         };
         let current = self.current.load(Ordering::Relaxed).cast_const();
@@ -106,7 +106,7 @@ impl Shard {
                 self.wake_if_rare(node, sampled);
             }
             if !ptr::eq(*node, apart) {
-                let series = totals.series.entry(node.id).or_default();
+                let series = totals.series.of(node.id);
                 let figures = self.read_node(node, None, series);
                 totals.tree.add(at, figures);
             }
@@ -195,7 +195,7 @@ impl Shard {
             self.wait_for_fold(waiting.sequence);
             (series, figures) = read(None);
         }
-        totals.series.entry(node.id).or_default().merge(&series);
+        totals.series.of(node.id).merge(&series);
         totals.tree.add(at, figures);
     }
 
