@@ -1,6 +1,7 @@
 //! Registry: owns the shards of all threads, and what threads that have ended left behind.
 
 pub(crate) mod current;
+pub(crate) mod identity;
 pub(crate) mod series;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use crate::attributes::{AttributeValue, Value};
 use crate::callsite::{Callsite, Kind, NO_ID, Spec, Timing};
 use crate::config;
 use crate::recorder::local::quiet;
-use crate::snapshot::Identity;
+use crate::registry::identity::Identity;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
 /// Attributes of a series, sorted by name.

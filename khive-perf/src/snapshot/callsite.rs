@@ -8,7 +8,7 @@ use crate::callsite::Kind;
 use crate::outcome::Outcome;
 use crate::recorder::budget::{self, Costs};
 use crate::recorder::totals::{AllocTotals, SeriesTotals, Totals};
-use crate::snapshot::Identity;
+use crate::registry::identity::Identity;
 use crate::stats::Histogram;
 use crate::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Snapshot: plain values at one moment, that can be subtracted, added and read.
 
 mod callsite;
-mod identity;
 mod tree;
 
 use std::collections::HashMap;
@@ -11,7 +10,6 @@ use crate::clock;
 use crate::registry::{Loss, Registry, series};
 
 pub use self::callsite::{AllocStats, CallsiteStats};
-pub(crate) use self::identity::Identity;
 pub use self::tree::{CallPath, CallTree};
 
 /// What a registry has recorded, at one moment.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::recorder::node::OVERFLOW_ID;
 use crate::recorder::totals::TreeTotals;
-use crate::snapshot::Identity;
+use crate::registry::identity::Identity;
 use crate::sync::Arc;
 
 /// Paths of calls, from all threads together.
