@@ -48,6 +48,20 @@ fn configuration_holds_for_the_whole_process() {
     assert_eq!(calls("switched"), 2);
     assert_eq!(calls("first met while off"), 0);
 
+    configure(Config::default().switch_off("*::switched")).unwrap();
+    switched();
+    assert_eq!(calls("switched"), 2, "off by its path");
+    let switches = Config::default().switch_off("*").switch_on("*switched");
+    configure(switches).unwrap();
+    switched();
+    assert_eq!(calls("switched"), 3, "the last that fits decides");
+    let error = configure(Config::default().switch_off("group:")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`Config::switch_off` is \"group:\"; it must be a pattern that fits something"
+    );
+    configure(Config::default()).unwrap();
+
     let error = configure(Config::default().callsites_max(0)).unwrap_err();
     assert!(error.to_string().contains("callsites_max"));
 

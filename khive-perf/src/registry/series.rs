@@ -7,10 +7,10 @@ use std::panic::Location;
 
 use crate::attributes::{AttributeValue, Value};
 use crate::callsite::{Callsite, Kind, NO_ID, Spec, Timing};
-use crate::config;
+use crate::config::{self, switches};
 use crate::recorder::local::quiet;
 use crate::registry::identity::Identity;
-use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
+use crate::sync::{Arc, Mutex, OnceLock, lock};
 
 /// Attributes of a series, sorted by name.
 pub(crate) type Attributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
@@ -53,6 +53,8 @@ struct Table {
     by_attributes: HashMap<(usize, u64), Vec<u32>>,
     /// Number of attribute sets, and the overflow series if there is one, by callsite address.
     of_callsite: HashMap<usize, (usize, Option<u32>)>,
+    /// Callsites that have no series of their own.
+    without: Vec<&'static Callsite>,
     switched_on: bool,
 }
 
@@ -70,13 +72,11 @@ fn table() -> &'static Mutex<Table> {
             identities: Vec::new(),
             by_attributes: HashMap::new(),
             of_callsite: HashMap::new(),
+            without: Vec::new(),
             switched_on: config::is_enabled(),
         })
     })
 }
-
-/// Whether callsites record. Written under the table's lock, read on cold paths.
-static SWITCHED_ON: AtomicBool = AtomicBool::new(true);
 
 /// What the numbers stand for, by number.
 pub(crate) fn identities() -> Vec<Arc<Identity>> {
@@ -95,9 +95,12 @@ pub(crate) fn identities() -> Vec<Arc<Identity>> {
 pub(crate) fn apply_switch() {
     let mut table = lock(table());
     table.switched_on = config::is_enabled();
-    SWITCHED_ON.store(table.switched_on, Ordering::Relaxed);
     for series in &table.series {
-        series.callsite.switch(table.switched_on);
+        let switched_on = table.is_on(series.callsite, &series.path);
+        series.callsite.switch(switched_on);
+    }
+    for callsite in &table.without {
+        callsite.switch(table.is_on(callsite, &callsite.path()));
     }
 }
 
@@ -118,21 +121,24 @@ pub(crate) fn register(callsite: &'static Callsite) -> u32 {
     if let Some(id) = callsite.assigned() {
         return id;
     }
-    let path = callsite.path().into();
+    let path: Arc<str> = callsite.path().into();
     let mut table = lock(table());
-    SWITCHED_ON.store(table.switched_on, Ordering::Relaxed);
     if let Some(id) = callsite.assigned() {
         return id;
     }
+    let switched_on = table.is_on(callsite, &path);
     let series = Series {
         callsite,
         path,
         attributes: [].into(),
         is_overflow: false,
     };
-    let id = table.add(series).unwrap_or(OVERFLOW_SERIES);
+    let id = table.add(series).unwrap_or_else(|| {
+        table.without.push(callsite);
+        OVERFLOW_SERIES
+    });
     callsite.assign(id);
-    callsite.switch(table.switched_on);
+    callsite.switch(switched_on);
     id
 }
 
@@ -230,6 +236,12 @@ fn same(
 }
 
 impl Table {
+    /// Whether a callsite is to record.
+    fn is_on(&self, callsite: &Callsite, path: &str) -> bool {
+        let spec = callsite.spec();
+        self.switched_on && switches::is_on(spec.group, spec.name.unwrap_or(path), path)
+    }
+
     fn add(&mut self, series: Series) -> Option<u32> {
         let id = u32::try_from(self.series.len())
             .ok()

@@ -1,7 +1,10 @@
 //! Config: every limit and switch, what its default is, and what happens when it is reached.
 
+pub(crate) mod switches;
+
 use std::fmt;
 
+use crate::config::switches::Switch;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Once, Ordering};
 
 /// Series that a process can hold; ids beyond name the shared overflow series.
@@ -27,6 +30,7 @@ pub struct Config {
     /// `None` times every call.
     overhead_budget: Option<Share>,
     process_overhead_budget: Share,
+    switches: Vec<Switch>,
 }
 
 impl Default for Config {
@@ -39,6 +43,7 @@ impl Default for Config {
             attribute_bytes_max: 128,
             overhead_budget: Some(Share::of(0.05)),
             process_overhead_budget: Share::of(0.01),
+            switches: Vec::new(),
         }
     }
 }
@@ -76,6 +81,47 @@ impl Config {
     #[must_use]
     pub fn enable(mut self) -> Self {
         self.enabled = true;
+        self
+    }
+
+    /// Switches off the callsites whose name or path is like the pattern, in which `*` stands for any text; or with
+    /// `group:` before it, whose group is. Those that have not been called yet, too.
+    ///
+    /// Switches hold in the order in which they were given, the last that fits decides:
+    /// `Config::default().switch_off("*").switch_on("group:checkout")` leaves one group on. They are part of the
+    /// configuration: the next one that is applied says anew which there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use khive_perf::Config;
+    ///
+    /// #[khive_perf::measure(group = "checkout")]
+    /// fn pay() {}
+    ///
+    /// let calls = || khive_perf::snapshot().callsite("pay").map_or(0, |stats| stats.calls());
+    /// khive_perf::configure(Config::default().switch_off("group:checkout"))?;
+    /// pay();
+    /// assert_eq!(calls(), 0);
+    /// khive_perf::configure(Config::default())?;
+    /// pay();
+    /// assert_eq!(calls(), 1);
+    /// # Ok::<(), khive_perf::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn switch_off(self, pattern: &str) -> Self {
+        self.switch(pattern, false)
+    }
+
+    /// Switches on what an earlier [`switch_off`](Self::switch_off) has switched off.
+    #[must_use]
+    pub fn switch_on(self, pattern: &str) -> Self {
+        self.switch(pattern, true)
+    }
+
+    fn switch(mut self, pattern: &str, on: bool) -> Self {
+        let pattern = pattern.into();
+        self.switches.push(Switch { pattern, on });
         self
     }
 
@@ -179,6 +225,12 @@ impl Config {
                 return Err(impossible(limit, &share.get(), allowed));
             }
         }
+        if let Some(switch) = self.switches.iter().find(|switch| !switch.is_valid()) {
+            let limit = if switch.on { "switch_on" } else { "switch_off" };
+            let pattern = format!("\"{}\"", switch.pattern);
+            return Err(impossible(limit, &pattern, "a pattern that fits something"));
+        }
+        switches::apply(&self.switches);
         CALLSITES_MAX.store(self.callsites_max, Ordering::Relaxed);
         SERIES_PER_CALLSITE_MAX.store(self.series_per_callsite_max, Ordering::Relaxed);
         CALL_TREE_NODES_MAX.store(self.call_tree_nodes_max, Ordering::Relaxed);
