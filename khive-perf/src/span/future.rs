@@ -422,16 +422,16 @@ impl State {
         }
         let wall = end.saturating_sub(self.start);
         let weight = u64::from(self.weight);
-        shard.record_future(
-            node,
-            &Finished {
+        let plain = weight == 1 && self.outermost && outcome == Outcome::Ok;
+        if !plain || !shard.record_plain_future(node, wall) {
+            let call = Finished {
                 ticks: shard.region(wall),
                 outcome,
                 is_outermost: self.outermost,
                 weight,
-            },
-            shard.region(self.busy),
-        );
+            };
+            shard.record_future(node, &call, shard.region(self.busy));
+        }
         if self.outermost {
             let idle = wall.saturating_sub(self.busy);
             // SAFETY: a call's node has a cell; cells live as long as their shard.

@@ -208,6 +208,24 @@ impl Shard {
         }
     }
 
+    /// Counts and records a future that ended well, and took so many ticks of wall time, if it stands for itself alone and
+    /// there is room for it already. Says whether it did.
+    #[inline(always)]
+    pub(crate) fn record_plain_future(&self, node: &Node, wall: u64) -> bool {
+        // SAFETY: a call's node has a cell; cells live as long as their shard.
+        let ok = unsafe { &(*node.cell).ok };
+        let Some(region) = ok.record_one(wall, self.bias, self.buckets) else {
+            return false;
+        };
+        node.calls.add(1);
+        let left = node.until_review.read().wrapping_sub(1);
+        node.until_review.set(left);
+        if left == 0 {
+            self.look_at(node, region);
+        }
+        true
+    }
+
     /// Counts and records a future that was timed, and took so many ticks on threads. Its node has its total time from
     /// its polls.
     pub(crate) fn record_future(&self, node: &Node, call: &Finished, busy: u64) {
