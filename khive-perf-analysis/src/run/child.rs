@@ -2,7 +2,7 @@
 
 use std::process::{ExitStatus, Stdio};
 
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::error::Error;
 use crate::run::{Finished, Recording};
@@ -38,7 +38,7 @@ pub fn execute(store: &Store, name: &str, command: &[String]) -> Result<Finished
         for name in Recording::ENV_REMOVED {
             command.env_remove(name);
         }
-        wait(command.spawn()?).await
+        run(command).await
     });
     match status {
         Ok(status) => recording.finish(exit_code(status)),
@@ -50,16 +50,19 @@ pub fn execute(store: &Store, name: &str, command: &[String]) -> Result<Finished
     }
 }
 
+/// Runs the program to its end, and passes on the signals that we get meanwhile.
 #[cfg(unix)]
-async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
+async fn run(mut command: Command) -> std::io::Result<ExitStatus> {
     use std::io::IsTerminal;
 
     use rustix::process::Signal;
     use tokio::signal::unix::{SignalKind, signal};
 
+    // Before the program starts: what comes at once must reach it, too, and not end us alone.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut child = command.spawn()?;
     // Ctrl-C on a terminal reaches the child as well as us; sent by `kill` it reaches only us.
     let by_terminal = std::io::stdin().is_terminal();
     loop {
@@ -82,8 +85,8 @@ async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
 }
 
 #[cfg(not(unix))]
-async fn wait(mut child: Child) -> std::io::Result<ExitStatus> {
-    child.wait().await
+async fn run(mut command: Command) -> std::io::Result<ExitStatus> {
+    command.spawn()?.wait().await
 }
 
 #[cfg(unix)]
