@@ -138,6 +138,19 @@ pub(crate) fn raw_ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// The same, once all that comes before it is done.
+///
+/// A processor reads its counter while it still waits for memory. What was in no cache would be counted to what begins now.
+#[inline(always)]
+pub(crate) fn settled_ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction exists on every x86-64 processor and touches no memory.
+    unsafe {
+        core::arch::x86_64::_mm_lfence();
+    }
+    raw_ticks()
+}
+
 /// Ticks of the cheapest clock there is.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]

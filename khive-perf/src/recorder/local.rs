@@ -17,8 +17,8 @@ pub(crate) static NOWHERE: Shard = Shard::nowhere();
 struct Local {
     /// What the hot path uses: `shard`, or [`NOWHERE`] while the thread is quiet.
     fast: Cell<*const Shard>,
-    /// The last child of the current node of `fast`: the node of the next call, if that is like the one before it.
-    expected: Cell<*const Node>,
+    /// The current node of `fast`.
+    current: Cell<*const Node>,
     shard: Cell<*const Shard>,
     quiet: Cell<u32>,
     /// The thread records into another registry than the process's.
@@ -54,7 +54,7 @@ thread_local! {
     static LOCAL: Local = const {
         Local {
             fast: Cell::new(&raw const NOWHERE),
-            expected: Cell::new(&raw const NOBODY),
+            current: Cell::new(&raw const NOBODY),
             shard: Cell::new(&raw const NOWHERE),
             quiet: Cell::new(0),
             scoped: Cell::new(false),
@@ -76,35 +76,38 @@ pub(crate) fn fast() -> &'static Shard {
     unsafe { &*shard }
 }
 
-/// The node of the next call, if that is like the one before it.
+/// The node of a call of series `id` that is to come, if it is at hand where the thread is; another one if not.
 #[inline(always)]
-pub(crate) fn expected() -> &'static Node {
-    let node = LOCAL.with(|local| local.expected.get());
+pub(crate) fn at_hand(id: u32) -> &'static Node {
+    let current = LOCAL.with(|local| local.current.get());
     // SAFETY: a node of `fast`, which is alive, or what stands for none.
+    let current = unsafe { &*current };
+    // SAFETY: the nodes of `fast` are this thread's; what stands for none does not change.
+    let node = unsafe { current.at_hand(id).get() };
+    // SAFETY: as of the current node.
     unsafe { &*node }
 }
 
-/// Expects a call of this node.
+/// Says which node is the current one.
 ///
 /// # Safety
 ///
 /// It is a node of [`fast`], or what stands for none.
 #[inline(always)]
-pub(crate) unsafe fn expect(node: *const Node) {
-    LOCAL.with(|local| local.expected.set(node));
+pub(crate) unsafe fn set_current(node: *const Node) {
+    LOCAL.with(|local| local.current.set(node));
 }
 
-/// Expects what a shard says, after its current node, or the last child of that, has changed.
-pub(crate) fn expect_anew() {
-    LOCAL.with(Local::expect_anew);
+/// Takes the current node from the shard, after it has changed there.
+pub(crate) fn follow_shard() {
+    LOCAL.with(Local::follow_shard);
 }
 
 impl Local {
-    fn expect_anew(&self) {
+    fn follow_shard(&self) {
         // SAFETY: `NOWHERE`, or a shard that is alive while it is set.
         let shard = unsafe { &*self.fast.get() };
-        // SAFETY: it is this thread's.
-        self.expected.set(unsafe { shard.last_child_of_current() });
+        self.current.set(shard.current());
     }
 }
 
@@ -118,7 +121,7 @@ pub(crate) unsafe fn set_fast(shard: *const Shard) {
         local.shard.set(shard);
         if local.quiet.get() == 0 {
             local.fast.set(shard);
-            local.expect_anew();
+            local.follow_shard();
         }
     });
 }
@@ -168,7 +171,7 @@ pub(crate) fn quiet() -> Quiet {
     LOCAL.with(|local| {
         local.quiet.set(local.quiet.get() + 1);
         local.fast.set(&raw const NOWHERE);
-        local.expected.set(&raw const NOBODY);
+        local.current.set(&raw const NOBODY);
     });
     Quiet {
         not_send: PhantomData,
@@ -181,7 +184,7 @@ impl Drop for Quiet {
             local.quiet.set(local.quiet.get() - 1);
             if local.quiet.get() == 0 {
                 local.fast.set(local.shard.get());
-                local.expect_anew();
+                local.follow_shard();
             }
         });
     }

@@ -16,6 +16,10 @@ const NOBODY_ID: u32 = u32::MAX - 2;
 pub(crate) const LONG_WAY: u32 = u32::MAX - 3;
 /// Beside the id, in the key of a node of whose calls some are not timed and are only counted.
 pub(crate) const COUNTED: u32 = 1 << 30;
+/// The same of a node whose calls have callees, so that those that are not timed are entered and left.
+pub(crate) const ENTERED: u32 = 1 << 29;
+/// Callees that a node has at hand.
+const AT_HAND: usize = 16;
 
 /// Timed calls on one path, on one thread, until it is looked whether each has to be timed.
 pub(crate) const FIRST_REVIEW: u64 = 256;
@@ -36,8 +40,6 @@ pub(crate) struct Node {
     pub(crate) key: OwnerCell<u32>,
     /// How many nodes the thread had before.
     pub(crate) ordinal: u32,
-    /// The child entered last, so that a call from a loop needs no search; never null. The owner's alone.
-    pub(crate) last_child: OwnerCell<*const Self>,
     /// Outside callees. In two's complement: where callees are sampled, they are estimated to have taken more, for a
     /// while, than there was.
     pub(crate) self_ticks: OwnedU64,
@@ -51,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) cell: *const Cell,
     /// The caller's node; null for the root.
     pub(crate) parent: *const Self,
+    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
+    pub(crate) id: u32,
     // === the second cache line
     /// Of the open call that went the short way: ticks at its beginning, and the shard's count of ticks in callees then.
     pub(crate) start: OwnerCell<u64>,
@@ -59,8 +63,6 @@ pub(crate) struct Node {
     pub(crate) untimed: OwnedU64,
     /// The next call is timed once `untimed` is this, or beyond. Readers may set it to 0, to have the owner look.
     pub(crate) fire_at: OwnedU64,
-    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
-    pub(crate) id: u32,
     /// Calls of `untimed` that took the long way and have not ended; in two's complement, because a future may end
     /// on another path.
     pub(crate) untimed_open: OwnedU64,
@@ -88,6 +90,9 @@ pub(crate) struct Node {
     pub(crate) made_at: u64,
     /// The node that was new before this one; null at the end.
     pub(crate) next: *const Self,
+    /// Of the callees, for each remainder of ids the one entered last, so that calls of a few functions in whatever
+    /// order need no search; never null. The owner's alone.
+    at_hand: [OwnerCell<*const Self>; AT_HAND],
 }
 
 // SAFETY: `OwnerCell`s are touched by the owner only; all else is atomic or does not change.
@@ -105,18 +110,17 @@ impl Node {
         Self {
             key: OwnerCell::new(LONG_WAY),
             ordinal,
-            last_child: OwnerCell::new(&raw const NOBODY),
             self_ticks: OwnedU64::new(0),
             calls: OwnedU64::new(0),
             total_ticks: OwnedU64::new(0),
             until_review: OwnedU64::new(FIRST_REVIEW),
             cell,
             parent,
+            id,
             start: OwnerCell::new(0),
             callees_before: OwnerCell::new(0),
             untimed: OwnedU64::new(0),
             fire_at: OwnedU64::new(0),
-            id,
             untimed_open: OwnedU64::new(0),
             untimed_failed: OwnedU64::new(0),
             failed: OwnedU64::new(0),
@@ -130,7 +134,27 @@ impl Node {
             sampled: AtomicPtr::new(ptr::null_mut()),
             made_at,
             next,
+            at_hand: [const { OwnerCell::new(&raw const NOBODY) }; AT_HAND],
         }
+    }
+
+    /// Where the callee of series `id` is at hand, or another one, or what stands for none.
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
+    pub(crate) const fn at_hand(&self, id: u32) -> &OwnerCell<*const Self> {
+        &self.at_hand[id as usize % AT_HAND]
+    }
+
+    /// Whether a node is at hand; by the owner.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    pub(crate) unsafe fn has_at_hand(&self, node: *const Self) -> bool {
+        self.at_hand
+            .iter()
+            // SAFETY: as the caller vouches.
+            .any(|callee| ptr::eq(unsafe { callee.get() }, node))
     }
 
     /// Leaves a call untimed, and counts it, unless it is the turn of one that is timed; by the owner.

@@ -14,6 +14,8 @@ pub(crate) struct Sampled {
     every: OwnerCell<u32>,
     /// How many calls the next timed one stands for.
     weight: OwnerCell<u32>,
+    /// And the one that is open, if one is that went the short way.
+    open_weight: OwnerCell<u32>,
     /// Timed calls since the path is sampled.
     fires: OwnerCell<u64>,
     /// Since when, in ticks, and at which counts, the budget has been looked at last.
@@ -45,6 +47,7 @@ impl Sampled {
         Self {
             every: OwnerCell::new(1),
             weight: OwnerCell::new(1),
+            open_weight: OwnerCell::new(1),
             fires: OwnerCell::new(0),
             reviewed: OwnerCell::new(Reviewed {
                 at: made_at,
@@ -103,6 +106,26 @@ impl Sampled {
     pub(crate) unsafe fn weight(&self) -> u32 {
         // SAFETY: as the caller vouches.
         unsafe { self.weight.get() }
+    }
+
+    /// Says how many calls the one stands for that is opened now.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    pub(crate) unsafe fn open_for(&self, weight: u32) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.open_weight.set(weight) };
+    }
+
+    /// How many calls the open one stands for, which was opened for so many.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    pub(crate) unsafe fn open_weight(&self) -> u32 {
+        // SAFETY: as the caller vouches.
+        unsafe { self.open_weight.get() }
     }
 
     /// Counts a call whose turn has come; says how many there have been.

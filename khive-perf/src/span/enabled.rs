@@ -10,8 +10,8 @@ use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::Frame;
-use crate::recorder::local::{expected, fast, is_quiet, is_scoped, quiet};
-use crate::recorder::node::{LONG_WAY, Node};
+use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped, quiet};
+use crate::recorder::node::{ENTERED, LONG_WAY, Node};
 use crate::recorder::shard::{NO_GENERATION, Shard, Short, short};
 use crate::registry::{Loss, current, series};
 
@@ -51,6 +51,8 @@ impl Word {
     pub(super) const LONG: usize = 16;
     /// The call is not timed, and has callees; or is a poll of such a future.
     pub(super) const UNTIMED: usize = 32;
+    /// The call stands for others, too, and went the short way.
+    pub(super) const WEIGHTED: usize = Self::LONG | Self::UNTIMED;
     const ALL: usize = 63;
 
     /// Of a call that is not recorded.
@@ -76,6 +78,12 @@ impl Word {
         Self(self.0.map_addr(|address| address & !tags))
     }
 
+    /// Whether it is exactly this of the three ways that are neither short nor counted.
+    #[inline(always)]
+    pub(super) fn is(self, way: usize) -> bool {
+        self.0.addr() & Self::WEIGHTED == way
+    }
+
     pub(super) fn pointer<T>(self) -> *const T {
         self.0.map_addr(|address| address & !Self::ALL).cast()
     }
@@ -87,7 +95,7 @@ pub fn enter(callsite: &'static Callsite) -> SpanGuard {
     let id = callsite.id();
     let word = match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
-        Some(Short::Timed) => enter_timed(),
+        Some(Short::Timed(node)) => enter_timed(node),
         None if id == OFF_ID && !is_scoped() => Word::NOOP,
         None => enter_long(callsite),
     };
@@ -101,14 +109,13 @@ pub fn enter(callsite: &'static Callsite) -> SpanGuard {
 ///
 /// Not inlined, as [`close`] is not: a function is measured in many places, and this leaves them small.
 #[inline(never)]
-fn enter_timed() -> Word {
+fn enter_timed(node: &'static Node) -> Word {
     // A call that begins while the thread unwinds must be known as such at its end. First, while nothing has to be kept
     // across the answer.
     if panicking() {
-        return enter_unwinding();
+        return enter_unwinding(node);
     }
     let start = raw_ticks();
-    let node = expected();
     // SAFETY: `fast` is this thread's shard, and the node was found just now.
     unsafe { fast().open_short(node, start) };
     Word::tagged(node, 0)
@@ -116,8 +123,7 @@ fn enter_timed() -> Word {
 
 #[cold]
 #[inline(never)]
-fn enter_unwinding() -> Word {
-    let node = expected();
+fn enter_unwinding(node: &'static Node) -> Word {
     // SAFETY: as in `enter_timed`.
     unsafe { fast().open_short(node, raw_ticks()) };
     Word::tagged(node, Word::UNWINDING)
@@ -127,13 +133,34 @@ fn enter_unwinding() -> Word {
 #[inline(never)]
 fn enter_long(callsite: &'static Callsite) -> Word {
     let id = callsite.id();
-    match enter_elsewhere(id) {
+    let node = at_hand(id);
+    // SAFETY: it is a node of this thread's shard.
+    let is_entered = unsafe { node.key.get() } ^ id == ENTERED;
+    if is_entered && !panicking() && node.leave_untimed() {
+        return enter_untimed(node);
+    }
+    enter_elsewhere_or_new(callsite)
+}
+
+/// Not inlined, so that the common case above needs no registers but those it has.
+#[inline(never)]
+fn enter_elsewhere_or_new(callsite: &'static Callsite) -> Word {
+    match enter_elsewhere(callsite.id()) {
         Some(word) => word,
         None => enter_new(callsite),
     }
 }
 
-/// Enters a region that another one than expected preceded, but that there has been from here.
+/// Enters a region that is at hand, has been counted, and is not timed.
+#[inline(always)]
+fn enter_untimed(node: &Node) -> Word {
+    node.untimed_open.add(1);
+    // SAFETY: `fast` is this thread's shard, and the node was found just now.
+    unsafe { fast().open_untimed(node) };
+    Word::tagged(node, Word::UNTIMED)
+}
+
+/// Enters a region that is not at hand, but that there has been from here.
 #[inline]
 fn enter_elsewhere(id: u32) -> Option<Word> {
     if panicking() {
@@ -144,20 +171,22 @@ fn enter_elsewhere(id: u32) -> Option<Word> {
     let node = unsafe { shard.turn_to(id) }?;
     match short(id) {
         Some(Short::Counted(at)) => return Some(Word::tagged(at, Word::COUNTED)),
-        Some(Short::Timed) => return Some(enter_timed()),
+        Some(Short::Timed(node)) => return Some(enter_timed(node)),
         None => {}
     }
     // SAFETY: see above; the node is one of the shard's.
-    let weight = unsafe { shard.weight_of_next(node) };
-    if weight > 0 {
-        // SAFETY: see above.
-        return Some(word_of(unsafe { shard.open_at(node, raw_ticks(), weight) }));
-    }
-    node.untimed.add(1);
-    node.untimed_open.add(1);
-    // SAFETY: see above; it is the last child of the current node.
-    unsafe { shard.open_untimed(node) };
-    Some(Word::tagged(node, Word::UNTIMED))
+    Some(match unsafe { shard.weight_of_next(node) } {
+        0 => {
+            node.untimed.add(1);
+            enter_untimed(node)
+        }
+        1 => enter_timed(node),
+        weight => {
+            // SAFETY: see above; it is at hand.
+            unsafe { shard.open_weighted(node, weight) };
+            Word::tagged(node, Word::WEIGHTED)
+        }
+    })
 }
 
 /// Enters a region of which there has been none from here, or of which more is to be said.
@@ -210,7 +239,7 @@ pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_
 fn enter_series(callsite: &'static Callsite, id: u32) -> Word {
     match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
-        Some(Short::Timed) => enter_timed(),
+        Some(Short::Timed(node)) => enter_timed(node),
         None => match enter_elsewhere(id) {
             Some(word) => word,
             None => word_of(open_cold(callsite, Some(id))),
@@ -287,7 +316,7 @@ impl SpanGuard {
     /// The generation of the shard that its call is recorded in, and the cell; null if it is not recorded.
     pub(super) fn place(&self) -> (u32, *const Cell) {
         let mut at = self.word.pointer();
-        if self.word.has(Word::LONG) {
+        if self.word.is(Word::LONG) {
             // SAFETY: it came from `word_of`, and is there until the guard is dropped.
             at = unsafe { &*self.word.pointer::<Frame>() }.node();
         }
@@ -312,7 +341,7 @@ impl Drop for SpanGuard {
 /// Ends a region that was timed, or of which something is to be said.
 #[inline(never)]
 fn close(word: Word) {
-    if word.has(Word::UNTIMED) {
+    if word.is(Word::UNTIMED) {
         return close_untimed(word);
     }
     let end = raw_ticks();
@@ -383,7 +412,7 @@ fn close_long(word: Word, end: u64) {
 ///
 /// The word is not used again.
 pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u64, Frame)> {
-    if word.has(Word::LONG) {
+    if word.is(Word::LONG) {
         let _quiet = quiet();
         // SAFETY: it came from `word_of`, and is taken once, as the caller vouches.
         let frame = *unsafe { Box::from_raw(word.pointer::<Frame>().cast_mut()) };
@@ -391,14 +420,19 @@ pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u
         return Some((shard, end, frame));
     }
     let at = word.pointer();
-    let weight = u32::from(!word.has(Word::UNTIMED));
     let found = current::find_in_shards(|shard| Some((shard, shard.node_of(at)?)));
     let Some((shard, node)) = found else {
         current::count_loss(Loss::GuardOutlivedScope);
         return None;
     };
-    // SAFETY: the shard is this thread's.
-    Some((shard, end, unsafe { shard.frame_of(node, weight) }))
+    let frame = if word.is(Word::WEIGHTED) {
+        // SAFETY: the shard is this thread's.
+        unsafe { shard.weighted_frame_of(node) }
+    } else {
+        // SAFETY: as above.
+        unsafe { shard.frame_of(node, !word.is(Word::UNTIMED)) }
+    };
+    Some((shard, end, frame))
 }
 
 /// Ends a region that was counted when it began, and failed.

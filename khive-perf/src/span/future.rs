@@ -6,7 +6,6 @@ use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread::panicking;
 
 use crate::attributes::Value;
 use crate::callsite::{Callsite, NO_ID, OFF_ID};
@@ -14,9 +13,9 @@ use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Finished, Frame};
-use crate::recorder::local::{expected, fast, is_quiet, is_scoped};
+use crate::recorder::local::{fast, is_quiet, is_scoped};
 use crate::recorder::node::Node;
-use crate::recorder::shard::{Shard, is_short_poll};
+use crate::recorder::shard::{Shard, short_poll};
 use crate::registry::series;
 use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
 use crate::span::{Always, Judge, OkIf};
@@ -192,27 +191,31 @@ impl State {
                 word: Word::NOOP,
             };
         }
-        let word = if is_short_poll(id) && self.weight == 1 && !panicking() {
-            let shard = fast();
-            let start = raw_ticks();
-            let node = expected();
-            // SAFETY: `fast` is this thread's shard, and the node was found just now.
-            unsafe { shard.open_short(node, start) };
-            if self.registry != shard.registry {
-                self.begin(shard, node, start, true);
-            }
-            Word::tagged(node, 0)
-        } else {
-            self.enter_long(callsite, id)
+        let word = match short_poll(id) {
+            Some(node) if self.weight == 1 => self.enter_short(node),
+            _ => self.enter_long(callsite, id),
         };
         Entered { state: self, word }
+    }
+
+    /// Enters a poll that is timed, and of which there was one like it from here.
+    #[inline(never)]
+    fn enter_short(&mut self, node: &'static Node) -> Word {
+        let shard = fast();
+        let start = raw_ticks();
+        // SAFETY: `fast` is this thread's shard, and the node was found just now.
+        unsafe { shard.open_short(node, start) };
+        if self.registry != shard.registry {
+            self.begin(shard, node, start, true);
+        }
+        Word::tagged(node, 0)
     }
 
     #[inline(never)]
     fn enter_long(&mut self, callsite: &'static Callsite, id: u32) -> Word {
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
-        if let Some(node) = unsafe { shard.turn_to(id) }.filter(|_| !panicking()) {
+        if let Some(node) = unsafe { shard.turn_to(id) } {
             return self.enter_elsewhere(shard, node);
         }
         if let Some(cell) = shard.cell(id) {
@@ -233,23 +236,26 @@ impl State {
         word_of(place.map_or(Frame::NOOP, |(shard, cell)| self.open(shard, cell)))
     }
 
-    /// Enters a poll that another one than expected preceded, or that is not timed for itself alone.
+    /// Enters a poll that is not at hand, or that is not timed for itself alone.
     fn enter_elsewhere(&mut self, shard: &Shard, node: &Node) -> Word {
         let begins = self.registry != shard.registry;
         if begins {
             // SAFETY: the shard is this thread's, and the node is its own, here and below.
             self.weight = unsafe { shard.weight_of_next(node) };
         }
-        let start = if self.weight == 0 { 0 } else { raw_ticks() };
         if self.weight > 1 {
-            // SAFETY: see above.
-            let frame = unsafe { shard.open_at(node, start, self.weight) };
             if begins {
-                self.begin(shard, node, start, true);
+                self.begin(shard, node, 0, true);
             }
-            return word_of(frame);
+            // SAFETY: see above; it is at hand.
+            let start = unsafe { shard.open_weighted(node, self.weight) };
+            if begins {
+                self.start = start;
+            }
+            return Word::tagged(node, Word::WEIGHTED);
         }
-        // SAFETY: see above; it is the last child of the current node.
+        let start = if self.weight == 0 { 0 } else { raw_ticks() };
+        // SAFETY: see above; it is at hand.
         unsafe { shard.open_short(node, start) };
         if begins {
             self.begin(shard, node, start, true);
@@ -323,7 +329,7 @@ impl State {
     /// Ends a poll after which the future is pending.
     #[inline(never)]
     fn pause(&mut self, word: Word) {
-        if word.has(Word::UNTIMED | Word::COUNTED) {
+        if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
             return self.leave_untimed(word, None);
         }
         let end = raw_ticks();
@@ -339,7 +345,7 @@ impl State {
     /// Ends the last poll.
     #[inline(never)]
     fn end(&mut self, word: Word, outcome: Outcome) {
-        if word.has(Word::UNTIMED | Word::COUNTED) {
+        if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
             return self.leave_untimed(word, Some(outcome));
         }
         let end = raw_ticks();

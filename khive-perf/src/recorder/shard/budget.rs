@@ -3,7 +3,7 @@
 use crate::config;
 use crate::recorder::budget::{self, Costs, Usage};
 use crate::recorder::cell::Cell;
-use crate::recorder::node::{COUNTED, FIRST_REVIEW, LONG_WAY, Node};
+use crate::recorder::node::{COUNTED, ENTERED, FIRST_REVIEW, LONG_WAY, Node};
 use crate::recorder::sampled::{Reviewed, Sampled};
 use crate::recorder::shard::Shard;
 
@@ -134,8 +134,9 @@ impl Shard {
         let is_leaf = node.children.read() == 0;
         let key = match every {
             1 => node.id,
-            _ if is_leaf && !cell.timing.is_future => node.id ^ COUNTED,
-            _ => LONG_WAY,
+            _ if cell.timing.is_future => LONG_WAY,
+            _ if is_leaf => node.id ^ COUNTED,
+            _ => node.id ^ ENTERED,
         };
         // SAFETY: the caller is the owner.
         unsafe { node.key.set(key) };

@@ -67,7 +67,7 @@ impl Shard {
         }
         let at = ptr::from_ref(node);
         self.set_current(at);
-        local::expect_anew();
+        local::follow_shard();
         Frame {
             start: Frame::start(start, weight),
             at: at.map_addr(|address| address | tags),
@@ -79,16 +79,39 @@ impl Shard {
         }
     }
 
-    /// The frame of the open call that went the short way to this node.
+    /// The frame of the open call that went the short way to this node, and is timed for itself alone, or not at all.
     ///
     /// # Safety
     ///
     /// The calling thread owns this shard.
-    pub(crate) unsafe fn frame_of(&self, node: &Node, weight: u32) -> Frame {
+    pub(crate) unsafe fn frame_of(&self, node: &Node, is_timed: bool) -> Frame {
+        // SAFETY: as the caller vouches.
+        unsafe { self.frame_of_weight(node, u32::from(is_timed)) }
+    }
+
+    /// The same of one that is timed for others, too.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn weighted_frame_of(&self, node: &Node) -> Frame {
+        let weight = node
+            .sampled()
+            // SAFETY: the caller is the owner.
+            .map_or(1, |sampled| unsafe { sampled.open_weight() });
+        // SAFETY: as the caller vouches.
+        unsafe { self.frame_of_weight(node, weight) }
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    unsafe fn frame_of_weight(&self, node: &Node, weight: u32) -> Frame {
+        let tags = if weight > 1 { Tags::SPECIAL } else { 0 };
         Frame {
             // SAFETY: the caller is the owner.
             start: Frame::start(unsafe { node.start.get() }, weight),
-            at: ptr::from_ref(node),
+            at: ptr::from_ref(node).map_addr(|address| address | tags),
             // SAFETY: the caller is the owner.
             callees_before: unsafe { node.callees_before.get() },
             generation: self.generation,
@@ -131,7 +154,7 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(frame.callees_before.wrapping_add(of_all)) };
         self.set_current(if irregular { frame.from } else { node.parent });
-        local::expect_anew();
+        local::follow_shard();
         let own = ticks.wrapping_sub(in_callees).wrapping_mul(weight);
         node.self_ticks.add(own);
         ticks
@@ -173,12 +196,15 @@ impl Shard {
         if ptr::eq(current, at) {
             return Some(current);
         }
+        self.node_elsewhere(current, at)
+    }
+
+    #[inline(never)]
+    fn node_elsewhere(&self, current: &Node, at: *const Node) -> Option<&Node> {
         // SAFETY: by the owner.
-        let last = unsafe { self.last_child_of_current() };
-        // SAFETY: nodes live as long as their shard, and what stands for none for ever.
-        let last = unsafe { &*last };
-        if ptr::eq(last, at) {
-            return Some(last);
+        if unsafe { current.has_at_hand(at) } {
+            // SAFETY: what is at hand is a node, and nodes live as long as their shard.
+            return Some(unsafe { &*at });
         }
         let mut node = self.newest_node.load(Ordering::Relaxed).cast_const();
         // SAFETY: nodes, linked before they are published, live as long as their shard.
@@ -209,11 +235,15 @@ impl Shard {
         let start = now();
         if special > 0 {
             // SAFETY: as the caller vouches, here and below.
-            let frame = unsafe { self.open_at(node, start, 2) };
+            unsafe { self.open_weighted(node, 2) };
+            // SAFETY: see above.
+            let frame = unsafe { self.weighted_frame_of(node) };
             // SAFETY: see above.
             let ticks = unsafe { self.close(&frame, now()) };
             // SAFETY: see above.
             unsafe { self.record(&frame, ticks, Outcome::Ok) };
+            // This need not be the thread's shard.
+            local::follow_shard();
             return;
         }
         // SAFETY: see above.
@@ -223,7 +253,7 @@ impl Shard {
             self.let_wait(node, ended.ticks);
         }
         // This need not be the thread's shard.
-        local::expect_anew();
+        local::follow_shard();
     }
 }
 

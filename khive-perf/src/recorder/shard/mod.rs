@@ -3,11 +3,11 @@
 //! # The life of a call
 //!
 //! ```text
-//! enter   the current node's child, if it is of this series ──> clock ──> frame, on the caller's stack
+//! enter   the current node's callee at hand, if it is of this series ──> clock, kept in the node
 //! exit    clock ──> is the frame's node the current one? ──> fold the call that waited ──> let this one wait
 //! ```
 //!
-//! That is the short way, in `short`, for calls like the one before them. All others go the long way: `long` opens
+//! That is the short way, in `short`, for calls that have been made from there before. All others go the long way: `long` opens
 //! and closes them wherever they come from, `paths` finds their nodes, and `budget` says whether they are timed. All is
 //! in ticks; readers, in `reading`, know what a tick takes.
 //!
@@ -21,7 +21,7 @@ mod reading;
 mod short;
 
 #[cfg(feature = "enabled")]
-pub(crate) use self::short::{Short, is_short_poll, short};
+pub(crate) use self::short::{Short, short, short_poll};
 
 use std::ptr;
 
@@ -180,20 +180,8 @@ impl Shard {
 
     /// Node of the innermost open frame; by the owner.
     #[inline(always)]
-    fn current(&self) -> *const Node {
+    pub(crate) fn current(&self) -> *const Node {
         self.current.load(Ordering::Relaxed)
-    }
-
-    /// The child that was entered last from the current node.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread owns this shard.
-    pub(crate) unsafe fn last_child_of_current(&self) -> *const Node {
-        // SAFETY: the current node is alive.
-        let last_child = unsafe { &(*self.current()).last_child };
-        // SAFETY: the caller is the owner.
-        unsafe { last_child.get() }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::ptr;
 
 use crate::callsite::Timing;
 use crate::recorder::cell::Cell;
-use crate::recorder::local::{self, quiet};
+use crate::recorder::local::quiet;
 use crate::recorder::node::{COUNTED, LONG_WAY, NOBODY, Node, NodeTable, OVERFLOW_ID};
 use crate::recorder::shard::{NO_GENERATION, Shard};
 use crate::sync::Ordering;
@@ -19,9 +19,9 @@ impl Shard {
     /// The calling thread owns this shard, `parent` is one of its nodes, and `cell` one of its cells.
     pub(super) unsafe fn path(&self, parent: *const Node, cell: &Cell) -> *const Node {
         // SAFETY: nodes live as long as their shard.
-        let last_child = unsafe { &(*parent).last_child };
+        let at_hand = unsafe { &*parent }.at_hand(cell.id);
         // SAFETY: the caller is the owner.
-        let last = unsafe { last_child.get() };
+        let last = unsafe { at_hand.get() };
         // SAFETY: nodes live as long as their shard, and what stands for none for ever.
         if unsafe { (*last).id } == cell.id {
             return last;
@@ -41,7 +41,7 @@ impl Shard {
             // While a call of it is open it must not be found the short way.
             if node.passed.read() == 0 {
                 // SAFETY: the caller is the owner.
-                unsafe { last_child.set(at) };
+                unsafe { at_hand.set(at) };
             }
         } else if node.is_overflow() {
             self.note_overflow(parent);
@@ -49,8 +49,8 @@ impl Shard {
         at
     }
 
-    /// Expects the node of a call of series `id` from the current node, and returns it, if there is one and no call of it
-    /// is open: such a call may go the short way.
+    /// The node of a call of series `id` from the current node, which is at hand from now on, if there is one and no call
+    /// of it is open: such a call may go the short way.
     ///
     /// # Safety
     ///
@@ -61,8 +61,10 @@ impl Shard {
             return None;
         }
         let parent = self.current();
+        // SAFETY: the current node is alive.
+        let at_hand = unsafe { &*parent }.at_hand(id);
         // SAFETY: the caller is the owner.
-        let last = unsafe { self.last_child_of_current() };
+        let last = unsafe { at_hand.get() };
         // SAFETY: nodes live as long as their shard, and what stands for none for ever.
         let last = unsafe { &*last };
         if last.id == id {
@@ -75,11 +77,8 @@ impl Shard {
         if !ptr::eq(node.parent, parent) || node.passed.read() > 0 {
             return None;
         }
-        // SAFETY: the current node is alive.
-        let last_child = unsafe { &(*parent).last_child };
         // SAFETY: the caller is the owner.
-        unsafe { last_child.set(at) };
-        local::expect_anew();
+        unsafe { at_hand.set(at) };
         Some(node)
     }
 
@@ -232,7 +231,7 @@ impl Shard {
                 // SAFETY: as above; only the root has no parent, and it is not passed.
                 if let Some(parent) = unsafe { passed.parent.as_ref() } {
                     // SAFETY: the caller is the owner.
-                    unsafe { parent.last_child.set(&raw const NOBODY) };
+                    unsafe { parent.at_hand(passed.id).set(&raw const NOBODY) };
                 }
             } else {
                 passed.passed.sub(1);

@@ -1,4 +1,4 @@
-//! The short way: a call like the one before it, timed for itself alone or not at all.
+//! The short way: a call that has been made from there before, and of which nothing is to be said.
 //!
 //! The record of a call waits in the shard until the next call ends. Folding it in then does not depend
 //! on the clock reading just issued, so the processor does both at once, and recording hides behind the
@@ -6,6 +6,7 @@
 
 use std::ptr;
 
+use crate::clock::settled_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::local;
@@ -16,9 +17,9 @@ use crate::sync::{Ordering, fence};
 /// How a call may go the short way.
 pub(crate) enum Short {
     /// It is to be timed, for itself alone.
-    Timed,
+    Timed(&'static Node),
     /// It is not timed, and has been counted.
-    Counted(*const Node),
+    Counted(&'static Node),
 }
 
 /// A call that went the short way and has ended.
@@ -27,32 +28,33 @@ pub(crate) struct Timed {
     pub(crate) ticks: u64,
 }
 
-/// Looks whether a call of series `id` is like the one before it: it comes from the same place, and there is nothing
+/// Looks whether a call of series `id` is like one before it: it comes from the same place, and there is nothing
 /// special about it.
 #[inline(always)]
 pub(crate) fn short(id: u32) -> Option<Short> {
-    let node = local::expected();
+    let node = local::at_hand(id);
     // SAFETY: it is a node of this thread's shard.
     match unsafe { node.key.get() } ^ id {
         COUNTED if node.leave_untimed() => Some(Short::Counted(node)),
-        0 => Some(Short::Timed),
+        0 => Some(Short::Timed(node)),
         _ => None,
     }
 }
 
 /// The same for a poll of a future of series `id`; those that are not timed all go the long way.
 #[inline(always)]
-pub(crate) fn is_short_poll(id: u32) -> bool {
+pub(crate) fn short_poll(id: u32) -> Option<&'static Node> {
+    let node = local::at_hand(id);
     // SAFETY: it is a node of this thread's shard.
-    unsafe { local::expected().key.get() == id }
+    (unsafe { node.key.get() } == id).then_some(node)
 }
 
 impl Shard {
-    /// Opens a call that is to be timed, is like the one before it, and began at `start`.
+    /// Opens a call that is to be timed, is like one before it, and began at `start`.
     ///
     /// # Safety
     ///
-    /// The calling thread owns this shard, and `node` is the last child of the current one.
+    /// The calling thread owns this shard, and `node` is at hand at the current one.
     #[inline(always)]
     pub(crate) unsafe fn open_short(&self, node: &Node, start: u64) {
         // SAFETY: the caller is the owner, and so for every access below.
@@ -62,21 +64,42 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { node.callees_before.set(callees) };
         self.set_current(node);
-        // SAFETY: the caller is the owner.
-        let child = unsafe { node.last_child.get() };
         // SAFETY: a node of this shard.
-        unsafe { local::expect(child) };
+        unsafe { local::set_current(node) };
     }
 
     /// Opens a call that is not timed and may have callees.
     ///
     /// # Safety
     ///
-    /// The calling thread owns this shard, and `node` is the last child of the current one.
+    /// The calling thread owns this shard, and `node` is at hand at the current one.
     #[inline(always)]
     pub(crate) unsafe fn open_untimed(&self, node: &Node) {
         // SAFETY: as the caller vouches.
         unsafe { self.open_short(node, 0) };
+    }
+
+    /// Opens a call that is timed for others, too; returns its beginning.
+    ///
+    /// The clock is read last, and once all else is done: what few calls come to is in no cache, and would be taken for
+    /// the call's own time.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard, and `node` is at hand at the current one.
+    pub(crate) unsafe fn open_weighted(&self, node: &Node, weight: u32) -> u64 {
+        // SAFETY: as the caller vouches, and so for every access below.
+        unsafe { node.sampled_or_new().open_for(weight) };
+        // SAFETY: as the caller vouches.
+        unsafe { self.open_short(node, 0) };
+        let start = if self.is_raw() {
+            settled_ticks()
+        } else {
+            self.now()
+        };
+        // SAFETY: the caller is the owner.
+        unsafe { node.start.set(start) };
+        start
     }
 
     /// Closes the call that went the short way to this node and is not timed, if it is the innermost one of this shard.
@@ -96,8 +119,8 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(before) };
         self.set_current(node.parent);
-        // SAFETY: a node of this shard, entered from the one that is current now.
-        unsafe { local::expect(at) };
+        // SAFETY: a node of this shard.
+        unsafe { local::set_current(node.parent) };
         Some(node)
     }
 
@@ -125,8 +148,8 @@ impl Shard {
         // SAFETY: the caller is the owner.
         unsafe { self.callees.set(before.wrapping_add(ticks)) };
         self.set_current(node.parent);
-        // SAFETY: a node of this shard, entered from the one that is current now.
-        unsafe { local::expect(at) };
+        // SAFETY: a node of this shard.
+        unsafe { local::set_current(node.parent) };
         node.self_ticks.add(ticks.wrapping_sub(in_callees));
         Some(Timed { node: at, ticks })
     }
