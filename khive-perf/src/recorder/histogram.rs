@@ -6,8 +6,14 @@ use std::ptr;
 use crate::clock::Scale;
 use crate::recorder::local::quiet;
 use crate::stats::Histogram;
-use crate::stats::buckets::{Buckets, OCTAVES, PLACES};
+use crate::stats::buckets::{Buckets, PLACES};
 use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+
+/// Octaves of ticks that have room. No clock ticks so fast that less than nine days do not fit; what took longer is in
+/// the last bucket of these, and exact in the sum, the least and the most.
+const OCTAVES: usize = 52;
+/// The most ticks that have a bucket of their own.
+const TICKS_MAX: u64 = (1 << OCTAVES) - 1;
 
 /// Counts of the places of one octave.
 struct Octave {
@@ -80,7 +86,7 @@ impl HistogramCell {
             self.zeros.add(weight);
             return;
         }
-        let (number, place) = buckets.place_of(ticks);
+        let (number, place) = buckets.place_of(ticks.min(TICKS_MAX));
         let Some(octave) = self.octaves.get(number) else {
             return;
         };
@@ -126,7 +132,7 @@ impl HistogramCell {
             if ticks < units.buckets.measurable {
                 zeros += weight;
             } else {
-                let (octave, place) = units.buckets.place_of(ticks);
+                let (octave, place) = units.buckets.place_of(ticks.min(TICKS_MAX));
                 slot = Some((units.buckets.slot(octave, place), weight));
             }
         }

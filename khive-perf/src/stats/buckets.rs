@@ -14,8 +14,6 @@ use crate::stats::layout::{BOUNDS, SLICE_SHIFT, SLICES, SLOTS, SLOTS_PER_OCTAVE,
 /// Places in one octave of ticks: between, below and above its 32 boundaries. What lies above the last is in the
 /// same bucket as what lies below the first of the next octave.
 pub(crate) const PLACES: usize = SLOTS_PER_OCTAVE + 1;
-/// Octaves of ticks.
-pub(crate) const OCTAVES: usize = 64;
 
 /// The buckets of one clock.
 #[derive(Debug)]
@@ -97,7 +95,7 @@ mod tests {
     fn slot(factor: u64, ticks: u64) -> usize {
         let buckets = Buckets::new(factor);
         let (octave, place) = buckets.place_of(ticks);
-        assert!(place < PLACES && octave < OCTAVES);
+        assert!(place < PLACES && octave < 64);
         buckets.slot(octave, place)
     }
 
