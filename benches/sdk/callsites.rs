@@ -17,8 +17,8 @@ pub(crate) fn callsites() -> &'static [Callsite] {
     static ALL: OnceLock<&'static [Callsite]> = OnceLock::new();
     let make = |line| {
         Callsite::new(Spec {
-            name: Some("one of many"),
-            group: None,
+            name: "one of many",
+            group: "",
             path: || "",
             file: file!(),
             line,

@@ -11,7 +11,6 @@ use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
 use crate::params;
 use crate::paths::Paths;
-use crate::plain::Plain;
 use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
 use crate::traced;
@@ -66,7 +65,7 @@ fn plain(function: &Function, body: &TokenStream) -> TokenStream {
 }
 
 /// New contents between the braces that the user wrote.
-fn in_braces_of(group: &Group, contents: TokenStream) -> Group {
+pub(crate) fn in_braces_of(group: &Group, contents: TokenStream) -> Group {
     let mut braces = Group::new(Delimiter::Brace, contents);
     braces.set_span(group.span());
     braces
@@ -126,7 +125,7 @@ fn call(measured: &Measured) -> TokenStream {
     let mut sig = sig.clone();
     let returned = if measured.tracks_caller() && shape::runs_to_its_end(&measured.body) {
         // No closure: it would stand between the body and the caller it asks for.
-        let body = block(measured);
+        let body = block(&measured.body);
         quote_spanned!(Span::mixed_site()=> let __khive_perf_returned: #output = #body;)
     } else {
         let annotation = quote_spanned!(Span::mixed_site()=> -> #output);
@@ -160,7 +159,7 @@ fn is_fallback(ty: &Type) -> bool {
 /// Runs a body that may be left early. `unwrap_or_else` makes the closure an `FnOnce`, so that it
 /// may return what it borrows from its arguments.
 fn once(output: &TokenStream, measured: &Measured, keep: &TokenStream) -> TokenStream {
-    let mut body = block(measured);
+    let mut body = block(&measured.body);
     if !keep.is_empty() || output.is_empty() {
         body = quote_spanned!(Span::mixed_site()=> { #keep #body });
     }
@@ -188,21 +187,40 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     let mut sig = measured.function.sig.clone();
     let output = measured.output();
     let asyncness = sig.asyncness.take();
-    // What the compiler has to say about the future, it says where it says it about an `async fn`.
-    let at =
-        Span::mixed_site().located_at(asyncness.map_or_else(Span::mixed_site, |word| word.span));
+    let at = asyncness.map_or_else(Span::mixed_site, |word| word.span);
+    let at = Span::mixed_site().located_at(at);
     // Not parsed: nobody looks into it from here on.
-    let future = quote_spanned!(at=> impl ::core::future::Future<Output = #output>);
-    let arrow = Token![->](at);
-    sig.output = ReturnType::Type(arrow, Box::new(Type::Verbatim(future)));
+    let future = Type::Verbatim(future_of(&output.to_token_stream(), at));
+    sig.output = ReturnType::Type(Token![->](at), Box::new(future));
     let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
     wrapper(measured, &sig, &measure_future(measured, &future))
 }
 
+/// What an `async fn` returns. The compiler says what it has to say about it where `async` stands.
+pub(crate) fn future_of(output: &TokenStream, at: Span) -> TokenStream {
+    quote_spanned!(at=> impl ::core::future::Future<Output = #output>)
+}
+
 fn async_block(measured: &Measured, keep: &TokenStream) -> TokenStream {
-    let edge = return_edge(measured);
-    let body = block(measured);
+    let edge = match measured.output() {
+        Type::ImplTrait(_) => TokenStream::new(),
+        Type::Never(_) => {
+            let never = quote_spanned!(Span::mixed_site()=> ::core::convert::Infallible);
+            return_edge(&measured.paths, &never, Span::mixed_site())
+        }
+        output => {
+            let at = output.span();
+            let output = erase_impl_trait(output).into_token_stream();
+            return_edge(&measured.paths, &output, at)
+        }
+    };
+    async_move(&edge, keep, &measured.body)
+}
+
+/// The future that an `async fn` would return.
+pub(crate) fn async_move(edge: &TokenStream, keep: &TokenStream, body: &Body) -> TokenStream {
+    let body = block(body);
     // The outer braces are of the edition of this crate: there the temporaries of a tail go before the arguments.
     quote_spanned! {Span::mixed_site()=>
         async move {
@@ -238,7 +256,7 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
         let annotation = output
             .as_ref()
             .map(|output| quote_spanned!(Span::mixed_site()=> : #output));
-        let body = block(measured);
+        let body = block(&measured.body);
         quote_spanned! {Span::mixed_site()=>
             { let __khive_perf_returned #annotation = #body; __khive_perf_returned }
         }
@@ -351,7 +369,7 @@ fn callsite(measured: &Measured) -> TokenStream {
 
 /// The static, of which the compiler types, checks and evaluates one for each function: so it says no more than it
 /// must.
-fn static_callsite(
+pub(crate) fn static_callsite(
     paths: &Paths,
     ident: &Ident,
     constructor: &str,
@@ -359,42 +377,17 @@ fn static_callsite(
 ) -> TokenStream {
     let mixed = Span::mixed_site();
     let callsite = paths.private("Callsite");
-    let constructor = Ident::new(constructor, mixed);
-    let line = paths.line_of(ident.span());
+    let here = paths.private("Here");
+    // A method call is where its name and its arguments are: so it has the line of the function, and not that of the
+    // attribute.
+    let constructor = Ident::new(constructor, ident.span());
+    let call = quote_spanned!(ident.span()=> .#constructor::<Here>());
     quote_spanned! {mixed=>
         static __KHIVE_PERF_CALLSITE: #callsite = {
             enum Here {}
-            #callsite::#constructor::<Here>(#line)#said
+            #here #call #said
         };
     }
-}
-
-/// A function that works while it is called, of which nothing more is asked.
-pub(crate) fn from_tokens(function: Plain) -> TokenStream {
-    let Plain {
-        mut head,
-        ident,
-        body,
-    } = function;
-    let paths = Paths::default();
-    let callsite = static_callsite(&paths, &ident, "function", &TokenStream::new());
-    let enter = paths.private("enter");
-    let Body {
-        group,
-        inner_attrs,
-        items,
-        statements,
-        ..
-    } = body;
-    let contents = quote_spanned! {Span::mixed_site()=>
-        #inner_attrs
-        #callsite
-        #items
-        let __khive_perf_guard = #enter(&__KHIVE_PERF_CALLSITE);
-        #statements
-    };
-    in_braces_of(&group, contents).to_tokens(&mut head);
-    head
 }
 
 /// What is recorded beside counts and times, as methods of the callsite; nothing where nothing was said.
@@ -483,17 +476,17 @@ fn verdict(measured: &Measured, success: &Success) -> TokenStream {
 }
 
 /// The user's block, inside another one.
-fn block(measured: &Measured) -> TokenStream {
+fn block(body: &Body) -> TokenStream {
+    let has_semicolon = body.has_semicolon();
+    if has_semicolon && body.inner_attrs.is_empty() {
+        return body.group.to_token_stream();
+    }
     let Body {
         group,
         items,
         statements,
         ..
-    } = &measured.body;
-    let has_semicolon = measured.body.has_semicolon();
-    if has_semicolon && measured.body.inner_attrs.is_empty() {
-        return group.to_token_stream();
-    }
+    } = body;
     // Where all is one expression, the compiler would call the braces around it unnecessary.
     let more = (!has_semicolon).then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
     in_braces_of(group, quote!(#items #more #statements)).to_token_stream()
@@ -502,20 +495,12 @@ fn block(measured: &Measured) -> TokenStream {
 /// Tells type inference what an async block returns, so that returned values are coerced as in the plain function.
 ///
 /// It stands outside the user's block, whose imports could give the type another meaning.
-fn return_edge(measured: &Measured) -> TokenStream {
-    let output = match measured.output() {
-        Type::ImplTrait(_) => return TokenStream::new(),
-        Type::Never(_) => quote_spanned!(Span::mixed_site()=> ::core::convert::Infallible),
-        output => erase_impl_trait(output).into_token_stream(),
-    };
+pub(crate) fn return_edge(paths: &Paths, output: &TokenStream, at: Span) -> TokenStream {
     // "Return type inferred here", the compiler may say, and then it shows the type.
-    let at = Span::mixed_site().located_at(output.span());
-    let back = quote_spanned!(at=> return __khive_perf_returned;);
-    quote_spanned! {Span::mixed_site()=>
-        if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<#output> {
-            #back
-        }
-    }
+    let at = Span::mixed_site().located_at(at);
+    let never = paths.private("never_called");
+    let back = quote_spanned!(at=> return #never::<#output>(););
+    quote_spanned!(Span::mixed_site()=> if false { #back })
 }
 
 /// `impl Trait` may not be written inside a body; `_` stands for it.

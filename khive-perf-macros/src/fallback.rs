@@ -5,18 +5,17 @@ use proc_macro2::TokenStream;
 use crate::args::Features;
 use crate::input::Item;
 use crate::model::Checked;
-use crate::plain::Plain;
-use crate::{args, expand, model};
+use crate::plain::Told;
+use crate::{args, direct, expand, model};
 
 /// Runs all phases. Without the feature `enabled` everything is checked all the same, and the item stays as it was.
 pub(crate) fn measure(args: TokenStream, item: TokenStream, features: Features) -> TokenStream {
-    if args.is_empty()
-        && features.enabled
-        && let Some(plain) = Plain::read(item.clone())
-    {
-        return expand::from_tokens(plain);
+    let told = (args.is_empty() && features.enabled).then(|| Told::read(item.clone()));
+    match told.flatten() {
+        Some(Told::Call(function)) => direct::call(function),
+        Some(Told::AsyncFn(function)) => direct::flat_async_fn(function),
+        None => parsed(args, item, features),
     }
-    parsed(args, item, features)
 }
 
 /// The same for all that must be parsed.

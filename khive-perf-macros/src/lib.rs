@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod direct;
 mod duration;
 mod expand;
 mod fallback;

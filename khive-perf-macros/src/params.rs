@@ -9,6 +9,12 @@ use syn::{Attribute, FnArg, Ident, Pat, PatType, ReceiverKind, Signature, Type};
 
 use crate::input::is_one_of;
 
+/// Types of which a value need not be dropped.
+pub(crate) const NUMBERS: [&str; 16] = [
+    "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128", "u16", "u32",
+    "u64", "u8", "usize",
+];
+
 /// Whether an attribute of a parameter means the same on a `let` statement.
 pub(crate) fn is_movable(attr: &Attribute) -> bool {
     ["allow", "cfg", "deny", "expect", "warn"]
@@ -88,12 +94,13 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
     quote_spanned!(Span::mixed_site()=> #quiet #[allow(unused_mut)] let mut #name = #name; #bind)
 }
 
+/// Binds an argument anew that has a plain name.
+pub(crate) fn rebind_word(name: &Ident) -> TokenStream {
+    quote_spanned!(Span::mixed_site()=> #[allow(clippy::redundant_locals, clippy::shadow_same)] let #name = #name;)
+}
+
 /// Whether an argument is a number, or the like, under a name of its own: there is nothing to drop either.
 fn is_number(typed: &PatType) -> bool {
-    const TYPES: [&str; 16] = [
-        "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128", "u16",
-        "u32", "u64", "u8", "usize",
-    ];
     let (Pat::Ident(pat), Type::Path(ty)) = (&*typed.pat, &*typed.ty) else {
         return false;
     };
@@ -102,7 +109,7 @@ fn is_number(typed: &PatType) -> bool {
         .path
         .get_ident()
         .filter(|_| is_plain && typed.attrs.is_empty());
-    word.is_some_and(|word| is_one_of(word, &TYPES))
+    word.is_some_and(|word| is_one_of(word, &NUMBERS))
 }
 
 /// What clippy might say of a variable that is bound again; each lint that is allowed takes the compiler some time.

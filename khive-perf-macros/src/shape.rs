@@ -6,11 +6,11 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 use syn::{
-    Attribute, Expr, FnArg, GenericArgument, PathArguments, PathSegment, Signature, Stmt, Token,
-    Type, TypeParamBound,
+    Attribute, Expr, FnArg, GenericArgument, Ident, PathArguments, PathSegment, Signature, Stmt,
+    Token, Type, TypeParamBound,
 };
 
-use crate::input::{Body, Function};
+use crate::input::{self, Body, Function};
 use crate::params;
 
 /// When the function does its work.
@@ -180,6 +180,13 @@ pub(crate) fn yields_result(output: &Type) -> bool {
 
 /// Attributes that neither read the signature nor are other macros, which may insist on an `async fn`.
 pub(crate) fn leaves_async_alone(attr: &Attribute) -> bool {
+    let first = attr.path().segments.first();
+    let is_alone = attr.path().get_ident().is_some();
+    first.is_some_and(|first| is_harmless(&first.ident, is_alone))
+}
+
+/// The same, told by the first word of its path, and whether it is the only one.
+pub(crate) fn is_harmless(first: &Ident, is_alone: bool) -> bool {
     const KNOWN: [&str; 10] = [
         "allow",
         "cfg",
@@ -193,9 +200,7 @@ pub(crate) fn leaves_async_alone(attr: &Attribute) -> bool {
         "warn",
     ];
     const TOOLS: [&str; 3] = ["clippy", "diagnostic", "rustfmt"];
-    let first = attr.path().segments.first();
-    let of_a_tool = first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool));
-    of_a_tool || KNOWN.iter().any(|known| attr.path().is_ident(known))
+    input::is_one_of(first, if is_alone { &KNOWN } else { &TOOLS })
 }
 
 /// Whether `fn -> impl Future` can say all that the `async fn` says, and drops its arguments at the same moment.

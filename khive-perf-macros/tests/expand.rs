@@ -16,6 +16,8 @@ use quote::ToTokens;
 
 #[path = "../src/args.rs"]
 mod args;
+#[path = "../src/direct.rs"]
+mod direct;
 #[path = "../src/duration.rs"]
 mod duration;
 #[path = "../src/expand.rs"]
@@ -184,10 +186,14 @@ fn a_function_that_is_not_parsed_comes_out_as_if_it_were() {
         "fn f(&self, x: impl Fn(u8) -> u8) -> Result<(), E> { #![allow(a)] const X: u8 = 1; self.x(); Ok(()) }",
         "pub fn r#fn(x: Pin<Box<dyn Future>>) -> u8 { m! {} x }",
         "fn f() -> ! { loop {} }",
+        "async fn f() {}",
+        "#[inline] /// text\n pub(in a::b) async fn f(&'a mut self, x: Vec<(u8, fn() -> A<u8>)>, y: &str, z: u32, w: Self::W,) -> Result<X<{ 1 }>, E> where Self: C { x().await; z }",
+        "#[clippy::msrv = \"1\"] async fn r#fn(r#mut: *const u8, a: [u8; 3]) -> () { #![allow(a)] const X: u8 = 1; X.y() }",
+        "async fn f(_x: u8, _y: &T) -> u8 { 1 }",
     ];
     for item in told {
         let item: TokenStream = item.parse().expect("these are tokens");
-        assert!(plain::Plain::read(item.clone()).is_some(), "{item}");
+        assert!(plain::Told::read(item.clone()).is_some(), "{item}");
         let expanded = fallback::measure(TokenStream::new(), item.clone(), features(true));
         let parsed = fallback::parsed(TokenStream::new(), item, features(true));
         // The parser parts `>>`.
@@ -195,7 +201,19 @@ fn a_function_that_is_not_parsed_comes_out_as_if_it_were() {
         assert_eq!(tight(expanded), tight(parsed));
     }
     let doubtful = [
-        "async fn f() {}",
+        "async fn f<T>(x: T) {}",
+        "async fn f(mut x: X) {}",
+        "async fn f(_: u8) {}",
+        "async fn f(_x: X) {}",
+        "async fn f(self) {}",
+        "async fn f(self: &Self) {}",
+        "async fn f((x, y): X) {}",
+        "async fn f(#[cfg(x)] x: X) {}",
+        "async fn f() -> ! { loop {} }",
+        "async fn f() -> (u8, impl T) {}",
+        "async unsafe fn f() {}",
+        "#[instrument] async fn f() {}",
+        "#[a::inline] async fn f() {}",
         "const fn f() {}",
         "fn f();",
         "fn f() -> (Pin<Box<dyn Future<Output = u8>>>) { g() }",
@@ -207,7 +225,7 @@ fn a_function_that_is_not_parsed_comes_out_as_if_it_were() {
     ];
     for item in doubtful {
         let item: TokenStream = item.parse().expect("these are tokens");
-        assert!(plain::Plain::read(item.clone()).is_none(), "{item}");
+        assert!(plain::Told::read(item.clone()).is_none(), "{item}");
     }
 }
 

@@ -27,10 +27,10 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "written out by macro expansions")]
 pub struct Spec {
-    /// The name that replaces the path in reports.
-    pub name: Option<&'static str>,
-    /// The group in reports.
-    pub group: Option<&'static str>,
+    /// The name that replaces the path in reports; empty where none does.
+    pub name: &'static str,
+    /// The group in reports; empty where it is in none.
+    pub group: &'static str,
     /// Type name of an item inside the callsite's static, from which the path is cut; empty where
     /// there is no function, and the name stands for the path.
     pub path: fn() -> &'static str,
@@ -40,6 +40,18 @@ pub struct Spec {
     pub line: u32,
     /// What is measured.
     pub kind: Kind,
+}
+
+impl Spec {
+    /// The group in reports.
+    pub(crate) fn group(&self) -> Option<&'static str> {
+        Some(self.group).filter(|group| !group.is_empty())
+    }
+
+    /// The name that replaces the path in reports.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        Some(self.name).filter(|name| !name.is_empty())
+    }
 }
 
 /// The static place in the source that measures. It knows its source and a number; the registry
@@ -100,8 +112,8 @@ const BLANK: Callsite = Callsite {
     id: AtomicU32::new(NO_ID),
     assigned: AtomicU32::new(NO_ID),
     spec: Spec {
-        name: None,
-        group: None,
+        name: "",
+        group: "",
         path: || "",
         file: "",
         line: 0,
@@ -109,6 +121,59 @@ const BLANK: Callsite = Callsite {
     },
     timing: Timing::PLAIN,
 };
+
+/// The same, of a future.
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "what is made of it is what is written to"
+)]
+const BLANK_FUTURE: Callsite = {
+    let mut callsite = BLANK;
+    callsite.spec.kind = Kind::Future;
+    callsite.timing.is_future = true;
+    callsite
+};
+
+/// Makes the callsites of functions, where it stands in the source.
+///
+/// There is one in each measured function, and the compiler types, checks and evaluates it. So it is one call, which is
+/// told by where it is and by one type, and which calls nothing that it could do without.
+#[expect(clippy::exhaustive_structs, reason = "macros write it")]
+#[derive(Clone, Copy, Debug)]
+pub struct Here;
+
+impl Here {
+    /// The line of the call.
+    #[must_use]
+    #[track_caller]
+    pub const fn line(self) -> u32 {
+        Location::caller().line()
+    }
+
+    /// A function. `Marker` is an item inside its static; file and line are those of the call.
+    #[must_use]
+    #[track_caller]
+    pub const fn function<Marker>(self) -> Callsite {
+        let mut callsite = BLANK;
+        let at = Location::caller();
+        callsite.spec.path = type_name::<Marker>;
+        callsite.spec.file = at.file();
+        callsite.spec.line = at.line();
+        callsite
+    }
+
+    /// A function whose future is measured. The rest as with [`function`](Self::function).
+    #[must_use]
+    #[track_caller]
+    pub const fn future<Marker>(self) -> Callsite {
+        let mut callsite = BLANK_FUTURE;
+        let at = Location::caller();
+        callsite.spec.path = type_name::<Marker>;
+        callsite.spec.file = at.file();
+        callsite.spec.line = at.line();
+        callsite
+    }
+}
 
 impl Callsite {
     /// A callsite that has not been called yet.
@@ -124,58 +189,17 @@ impl Callsite {
         }
     }
 
-    /// A function. `Here` is an item inside its static; the file is that of the caller.
-    ///
-    /// There is one of these in each measured function, and the compiler evaluates it: so it calls nothing that it
-    /// could do without.
-    #[must_use]
-    #[track_caller]
-    pub const fn function<Here>(line: u32) -> Self {
-        Self {
-            spec: Spec {
-                name: None,
-                group: None,
-                path: type_name::<Here>,
-                file: Location::caller().file(),
-                line,
-                kind: Kind::Function,
-            },
-            ..BLANK
-        }
-    }
-
-    /// A function whose future is measured. The rest as with [`function`](Self::function).
-    #[must_use]
-    #[track_caller]
-    pub const fn future<Here>(line: u32) -> Self {
-        Self {
-            spec: Spec {
-                name: None,
-                group: None,
-                path: type_name::<Here>,
-                file: Location::caller().file(),
-                line,
-                kind: Kind::Future,
-            },
-            timing: Timing {
-                is_future: true,
-                ..Timing::PLAIN
-            },
-            ..BLANK
-        }
-    }
-
     /// Replaces the path in reports.
     #[must_use]
     pub const fn name(mut self, name: &'static str) -> Self {
-        self.spec.name = Some(name);
+        self.spec.name = name;
         self
     }
 
     /// Puts it into a group in reports.
     #[must_use]
     pub const fn group(mut self, group: &'static str) -> Self {
-        self.spec.group = Some(group);
+        self.spec.group = group;
         self
     }
 
@@ -232,7 +256,7 @@ impl Callsite {
     /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.
     pub(crate) fn path(&self) -> String {
         match ((self.spec.path)(), self.spec.name) {
-            ("", name) => name.unwrap_or_default().to_owned(),
+            ("", name) => name.to_owned(),
             (marker, _) => path_from_marker(marker),
         }
     }

@@ -145,10 +145,10 @@ pub fn configure(config: Config) -> Result<(), ConfigError> {
 #[macro_export]
 macro_rules! span {
     ($name:expr $(,)?) => {
-        $crate::__span!($name, $crate::__private::none())
+        $crate::__span!($name, "")
     };
     ($name:expr, group = $group:expr $(,)?) => {
-        $crate::__span!($name, $crate::__private::some($group))
+        $crate::__span!($name, $group)
     };
 }
 
@@ -158,7 +158,7 @@ macro_rules! __span {
     ($name:expr, $group:expr) => {{
         static __KHIVE_PERF_CALLSITE: $crate::__private::Callsite =
             $crate::__private::Callsite::new($crate::__private::Spec {
-                name: $crate::__private::some($name),
+                name: $name,
                 group: $group,
                 path: {
                     fn here() {}

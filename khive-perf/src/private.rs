@@ -1,7 +1,7 @@
 //! What macros expand to, and nothing else. Not a public interface: it may change in any release.
 
 pub use crate::attributes::{ToValue, Value, debug, display};
-pub use crate::callsite::{Callsite, Kind, Spec};
+pub use crate::callsite::{Callsite, Here, Kind, Spec};
 #[cfg(feature = "tracing")]
 pub use crate::span::traced::{
     MARKER, SpanSite, SpanSpec, SpanValues, Traced, TracedGuard, enter_traced, is_measured,
@@ -21,18 +21,10 @@ pub fn path_of<T>(_: &T) -> &'static str {
     core::any::type_name::<T>()
 }
 
-/// The place that asks.
-#[expect(clippy::exhaustive_structs, reason = "macros write it")]
-#[derive(Clone, Copy, Debug)]
-pub struct Here;
-
-impl Here {
-    /// The line of the call.
-    #[must_use]
-    #[track_caller]
-    pub const fn line(self) -> u32 {
-        core::panic::Location::caller().line()
-    }
+/// Stands where a value is returned that never is, so that the compiler knows its type.
+#[must_use]
+pub const fn never_called<T>() -> T {
+    unreachable!()
 }
 
 /// What `err` tests.
@@ -57,16 +49,4 @@ impl<T, E> ResultLike for Result<T, E> {
     fn is_ok(&self) -> bool {
         Self::is_ok(self)
     }
-}
-
-/// `None`, where the prelude may be another.
-#[must_use]
-pub const fn none() -> Option<&'static str> {
-    None
-}
-
-/// `Some`, where the prelude may be another.
-#[must_use]
-pub const fn some(text: &'static str) -> Option<&'static str> {
-    Some(text)
 }

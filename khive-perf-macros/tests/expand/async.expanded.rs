@@ -5,17 +5,15 @@ fn fetch(
 ) -> impl ::core::future::Future<Output = Result<Box<dyn Body>, Error>> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     ::khive_perf::__private::measure_future(
         &__KHIVE_PERF_CALLSITE,
         async move {
-            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                Result<Box<dyn Body>, Error>,
-            > {
-                return __khive_perf_returned;
+            if false {
+                return ::khive_perf::__private::never_called::<
+                    Result<Box<dyn Body>, Error>,
+                >();
             }
             #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let url = url;
@@ -29,9 +27,7 @@ fn fetch(
 async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
@@ -62,17 +58,15 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
 async fn serve(listener: Listener) -> ! {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     match ::khive_perf::__private::measure_future(
             &__KHIVE_PERF_CALLSITE,
             async move {
-                if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                    ::core::convert::Infallible,
-                > {
-                    return __khive_perf_returned;
+                if false {
+                    return ::khive_perf::__private::never_called::<
+                        ::core::convert::Infallible,
+                    >();
                 }
                 #[allow(clippy::redundant_locals, clippy::shadow_same)]
                 let listener = listener;
@@ -91,9 +85,7 @@ async fn serve(listener: Listener) -> ! {
 async fn order(id: u64, customer: String) {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     {
         let __khive_perf_series = ::khive_perf::__private::series(
@@ -106,10 +98,8 @@ async fn order(id: u64, customer: String) {
         ::khive_perf::__private::measure_future_with(
             &__KHIVE_PERF_CALLSITE,
             async move {
-                if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                    (),
-                > {
-                    return __khive_perf_returned;
+                if false {
+                    return ::khive_perf::__private::never_called::<()>();
                 }
                 #[allow(unused_variables)]
                 #[allow(clippy::redundant_locals, clippy::shadow_same)]

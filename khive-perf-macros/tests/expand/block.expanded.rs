@@ -5,10 +5,7 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     fn load(&self) -> Self::Future {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::future::<
-                Here,
-            >(::khive_perf::__private::Here.line())
-                .group("store")
+            ::khive_perf::__private::Here.future::<Here>().group("store")
         };
         Box::pin(
             ::khive_perf::__private::measure_future_if(
@@ -26,11 +23,7 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     fn save(&self) -> io::Result<()> {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::function::<
-                Here,
-            >(::khive_perf::__private::Here.line())
-                .name("save")
-                .group("store")
+            ::khive_perf::__private::Here.function::<Here>().name("save").group("store")
         };
         let mut __khive_perf_guard = ::khive_perf::__private::enter(
             &__KHIVE_PERF_CALLSITE,
@@ -55,9 +48,7 @@ trait Shape {
     fn is_large(&self) -> bool {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::function::<
-                Here,
-            >(::khive_perf::__private::Here.line())
+            ::khive_perf::__private::Here.function::<Here>()
         };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         self.area() > 1.0
@@ -69,9 +60,7 @@ mod geometry {
         pub fn side(&self) -> f64 {
             static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
                 enum Here {}
-                ::khive_perf::__private::Callsite::function::<
-                    Here,
-                >(::khive_perf::__private::Here.line())
+                ::khive_perf::__private::Here.function::<Here>()
             };
             let __khive_perf_guard = ::khive_perf::__private::enter(
                 &__KHIVE_PERF_CALLSITE,
@@ -82,9 +71,7 @@ mod geometry {
     pub fn unit() -> Square {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::function::<
-                Here,
-            >(::khive_perf::__private::Here.line())
+            ::khive_perf::__private::Here.function::<Here>()
         };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         Square(1.0)

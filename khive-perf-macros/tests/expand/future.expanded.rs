@@ -2,9 +2,7 @@
 fn ready(value: u8) -> impl Future<Output = u8> + use<> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     note();
     ::khive_perf::__private::measure_future(&__KHIVE_PERF_CALLSITE, async move { value })
@@ -12,9 +10,7 @@ fn ready(value: u8) -> impl Future<Output = u8> + use<> {
 fn boxed(value: u8) -> Pin<Box<dyn Future<Output = u8> + Send>> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     note();
     Box::pin(
@@ -27,9 +23,7 @@ fn boxed(value: u8) -> Pin<Box<dyn Future<Output = u8> + Send>> {
 fn early(value: u8) -> BoxFuture<'static, Result<u8, Error>> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     ::khive_perf::__private::hold(
         ::khive_perf::__private::measure_future_if(

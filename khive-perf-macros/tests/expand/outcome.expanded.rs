@@ -2,9 +2,7 @@
 fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::function::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.function::<Here>()
     };
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
@@ -24,17 +22,13 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
 fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     ::khive_perf::__private::measure_future_if(
         &__KHIVE_PERF_CALLSITE,
         async move {
-            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                Answer,
-            > {
-                return __khive_perf_returned;
+            if false {
+                return ::khive_perf::__private::never_called::<Answer>();
             }
             #[allow(clippy::redundant_locals, clippy::shadow_same)]
             let question = question;
@@ -50,9 +44,7 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
 fn located() -> Result<&'static Location<'static>, Error> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::function::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.function::<Here>()
     };
     let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_returned: Result<&'static Location<'static>, Error> = {

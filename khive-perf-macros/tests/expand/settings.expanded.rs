@@ -2,11 +2,7 @@
 fn busy() {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::function::<
-            Here,
-        >(::khive_perf::__private::Here.line())
-            .sample(64)
-            .slow_ns(1500000000)
+        ::khive_perf::__private::Here.function::<Here>().sample(64).slow_ns(1500000000)
     };
     let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
     let __khive_perf_alloc = ::khive_perf::__private::count_alloc(&__khive_perf_guard);
@@ -14,18 +10,13 @@ fn busy() {
 fn slow() -> impl ::core::future::Future<Output = ()> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
-            .slow_ns(250000)
+        ::khive_perf::__private::Here.future::<Here>().slow_ns(250000)
     };
     ::khive_perf::__private::measure_future(
         &__KHIVE_PERF_CALLSITE,
         async move {
-            if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                (),
-            > {
-                return __khive_perf_returned;
+            if false {
+                return ::khive_perf::__private::never_called::<()>();
             }
             {
                 let _ = ();
@@ -37,10 +28,7 @@ impl Store {
     fn inherits(&self) {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::function::<
-                Here,
-            >(::khive_perf::__private::Here.line())
-                .sample(8)
+            ::khive_perf::__private::Here.function::<Here>().sample(8)
         };
         let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
         let __khive_perf_alloc = ::khive_perf::__private::count_alloc(
@@ -50,9 +38,8 @@ impl Store {
     fn says_otherwise(&self) {
         static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
             enum Here {}
-            ::khive_perf::__private::Callsite::function::<
-                Here,
-            >(::khive_perf::__private::Here.line())
+            ::khive_perf::__private::Here
+                .function::<Here>()
                 .sample(1)
                 .slow_ns(120000000000)
         };

@@ -2,9 +2,7 @@
 fn load(path: &Path) -> io::Result<Page> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::function::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.function::<Here>()
     };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
@@ -35,10 +33,7 @@ fn load(path: &Path) -> io::Result<Page> {
 fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
-            .name("order")
+        ::khive_perf::__private::Here.future::<Here>().name("order")
     };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
@@ -66,10 +61,8 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
             ::khive_perf::__private::measure_future_with(
                 &__KHIVE_PERF_CALLSITE,
                 async move {
-                    if let ::core::option::Option::Some(__khive_perf_returned) = ::core::option::Option::None::<
-                        (),
-                    > {
-                        return __khive_perf_returned;
+                    if false {
+                        return ::khive_perf::__private::never_called::<()>();
                     }
                     #[allow(unused_variables)]
                     #[allow(clippy::redundant_locals, clippy::shadow_same)]
@@ -86,9 +79,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
 fn r#async(&self) -> BoxFuture<'_, ()> {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::future::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.future::<Here>()
     };
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {

@@ -2,9 +2,7 @@
 fn parse(line: &str) -> usize {
     static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
         enum Here {}
-        ::khive_perf::__private::Callsite::function::<
-            Here,
-        >(::khive_perf::__private::Here.line())
+        ::khive_perf::__private::Here.function::<Here>()
     };
     const SEPARATOR: char = ',';
     let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
@@ -14,11 +12,7 @@ fn parse(line: &str) -> usize {
 pub(crate) unsafe fn get<K: Key>(id: u32, key: &K) -> Option<Entry> {
     static __KHIVE_PERF_CALLSITE: sdk::perf::__private::Callsite = {
         enum Here {}
-        sdk::perf::__private::Callsite::function::<
-            Here,
-        >(sdk::perf::__private::Here.line())
-            .name("cache::get")
-            .group("cache")
+        sdk::perf::__private::Here.function::<Here>().name("cache::get").group("cache")
     };
     let __khive_perf_guard = sdk::perf::__private::enter_with(
         &__KHIVE_PERF_CALLSITE,

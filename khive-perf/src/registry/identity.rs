@@ -31,7 +31,7 @@ impl Identity {
     pub(crate) fn of(series: &Series) -> Self {
         let spec = series.callsite.spec();
         let function = Arc::clone(&series.path);
-        let name = spec.name.map_or_else(|| Arc::clone(&function), Arc::from);
+        let name = spec.name().map_or_else(|| Arc::clone(&function), Arc::from);
         let mut key = format!("{name}\n{function}\n{}\n{:010}", spec.file, spec.line);
         for (attribute, value) in series.attributes.iter() {
             // Writing to a `String` cannot fail.
@@ -43,8 +43,8 @@ impl Identity {
         Self {
             name,
             function,
-            has_custom_name: spec.name.is_some(),
-            group: spec.group,
+            has_custom_name: spec.name().is_some(),
+            group: spec.group(),
             file: spec.file,
             line: spec.line,
             kind: spec.kind,

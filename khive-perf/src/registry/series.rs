@@ -19,8 +19,8 @@ pub(crate) type Attributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
 const OVERFLOW_SERIES: u32 = 0;
 
 static OVERFLOW: Callsite = Callsite::new(Spec {
-    name: Some("(further callsites)"),
-    group: None,
+    name: "(further callsites)",
+    group: "",
     path: || "(further callsites)",
     file: "",
     line: 0,
@@ -198,8 +198,8 @@ pub(crate) fn named_future(
         return &OVERFLOW;
     }
     let spec = Spec {
-        name: Some(name),
-        group: None,
+        name,
+        group: "",
         path: || "",
         file: place.file(),
         line: place.line(),
@@ -239,7 +239,7 @@ impl Table {
     /// Whether a callsite is to record.
     fn is_on(&self, callsite: &Callsite, path: &str) -> bool {
         let spec = callsite.spec();
-        self.switched_on && switches::is_on(spec.group, spec.name.unwrap_or(path), path)
+        self.switched_on && switches::is_on(spec.group(), spec.name().unwrap_or(path), path)
     }
 
     fn add(&mut self, series: Series) -> Option<u32> {

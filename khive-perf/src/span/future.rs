@@ -32,7 +32,7 @@ use crate::span::{Always, Judge, OkIf};
 /// the drop; what the drop itself takes is measured, too. Dropped before its first poll, it was never
 /// called, and nothing is recorded.
 #[must_use = "a future does nothing unless it is polled"]
-pub struct Measured<F: Future, P = Always> {
+pub struct Measured<F, P = Always> {
     /// Pinned with `self`; dropped once, in `Drop`.
     inner: ManuallyDrop<F>,
     /// Says whether the output is a success; gone once asked.
@@ -58,7 +58,7 @@ struct State {
     ended: bool,
 }
 
-impl<F: Future, P> Measured<F, P> {
+impl<F, P> Measured<F, P> {
     fn new(callsite: &'static Callsite, future: F, ok_if: Option<P>, id: u32) -> Self {
         let state = State {
             start: 0,
@@ -144,11 +144,27 @@ pub fn series(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)])
     })
 }
 
-impl<F: Future, P: Judge<F::Output>> Future for Measured<F, P> {
+impl<F: Future> Future for Measured<F> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.poll_judged(context)
+    }
+}
+
+impl<F: Future, P: FnOnce(&F::Output) -> bool> Future for Measured<F, OkIf<P>> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.poll_judged(context)
+    }
+}
+
+impl<F: Future, P: Judge<F::Output>> Measured<F, P> {
+    #[inline(always)]
+    fn poll_judged(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: nothing is moved out of `this`; `inner` is pinned again below.
         let this = unsafe { self.get_unchecked_mut() };
         let entered = this.state.enter(this.callsite);
@@ -165,7 +181,7 @@ impl<F: Future, P: Judge<F::Output>> Future for Measured<F, P> {
     }
 }
 
-impl<F: Future, P> Drop for Measured<F, P> {
+impl<F, P> Drop for Measured<F, P> {
     fn drop(&mut self) {
         let under_way = self.state.registry != 0 && !self.state.ended;
         let entered = under_way.then(|| self.state.enter(self.callsite));
@@ -446,7 +462,7 @@ impl State {
     }
 }
 
-impl<F: Future, P> fmt::Debug for Measured<F, P> {
+impl<F, P> fmt::Debug for Measured<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Measured")
             .field("state", &self.state)
