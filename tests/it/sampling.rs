@@ -141,6 +141,34 @@ fn recursive_calls_are_sampled_and_counted_each() {
     );
 }
 
+#[measure(sample = 16, err)]
+fn descends_to_a_fault(levels: u32) -> Result<u32, u32> {
+    assert!(levels != 97, "no way down from here");
+    match levels % 8 {
+        0 => Err(levels),
+        _ => descends_to_a_fault(levels - 1).or_else(|at| if at == 8 { Err(at) } else { Ok(at) }),
+    }
+}
+
+#[test]
+fn outcomes_of_recursive_calls_are_counted_each() {
+    let captured = sampled(|_| {
+        for _ in 0..200 {
+            // 1 fails, 4 do well.
+            let _ = descends_to_a_fault(20);
+            // 3 fail.
+            let _ = descends_to_a_fault(10);
+            // 3 panic.
+            let _ = catch_unwind(|| descends_to_a_fault(99));
+        }
+    });
+    let stats = captured.callsite("descends_to_a_fault").unwrap();
+    let outcomes = (stats.ok(), stats.errors(), stats.panics());
+    assert_eq!(outcomes, (800, 800, 600));
+    assert_eq!((stats.calls(), stats.in_flight()), (2_200, 0));
+    assert!(stats.timed() < 400, "{}", stats.timed());
+}
+
 #[measure(sample = 8, err)]
 async fn request(clock: &ManualClock, number: u32) -> Result<(), u32> {
     clock.advance(US);

@@ -1,8 +1,7 @@
 //! Frame: an open call, as plain values on the caller's stack.
 
-use std::ptr;
-
 use crate::outcome::Outcome;
+use crate::recorder::local::quiet;
 use crate::recorder::node::Node;
 
 /// What is to be said of a call beside its node, in the low bits of the node's address. Nothing is said of a call
@@ -44,7 +43,7 @@ const UNTIMED: u64 = u64::MAX;
 pub(crate) struct Frame {
     /// Ticks, or [`UNTIMED`].
     pub(crate) start: u64,
-    /// The node, tagged; null for a call that is not recorded.
+    /// The node, tagged.
     pub(crate) at: *const Node,
     /// The shard's count of ticks in callees, before.
     pub(crate) callees_before: u64,
@@ -57,16 +56,6 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Belongs to no shard; closing it does nothing.
-    pub(crate) const NOOP: Self = Self {
-        start: UNTIMED,
-        at: ptr::null(),
-        callees_before: 0,
-        generation: 0,
-        weight: 0,
-        from: ptr::null(),
-    };
-
     /// The beginning of a call that stands for `weight` calls; 0 for one that is not timed.
     pub(crate) const fn start(ticks: u64, weight: u32) -> u64 {
         if weight == 0 { UNTIMED } else { ticks }
@@ -80,10 +69,6 @@ impl Frame {
         Tags::strip(self.at)
     }
 
-    pub(crate) fn is_noop(&self) -> bool {
-        self.node().is_null()
-    }
-
     /// Whether no other call of the same series was around this one.
     pub(crate) fn is_outermost(&self) -> bool {
         Tags::of(self.at) & Tags::INNER == 0
@@ -92,6 +77,42 @@ impl Frame {
     /// The node with what is to be said of the call once it has ended so.
     pub(crate) fn ended(&self, outcome: Outcome) -> *const Node {
         self.at.map_addr(|at| at | outcome.index())
+    }
+}
+
+/// Room for open frames that was in use before. As many as were open at once, up to a limit.
+#[expect(clippy::vec_box, reason = "what is handed out must not move")]
+pub(crate) struct SpareFrames(Vec<Box<Frame>>);
+
+impl SpareFrames {
+    /// How many are not given back to the allocator: deep recursion happens, but seldom.
+    const MAX: usize = 64;
+
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Keeps a frame on the heap.
+    pub(crate) fn keep(&mut self, frame: Frame) -> *const Frame {
+        if let Some(mut room) = self.0.pop() {
+            *room = frame;
+            return Box::into_raw(room);
+        }
+        let _quiet = quiet();
+        Box::into_raw(Box::new(frame))
+    }
+
+    /// Takes back the room of a frame.
+    pub(crate) fn take(&mut self, room: Box<Frame>) {
+        if self.0.len() < self.0.capacity() {
+            return self.0.push(room);
+        }
+        let _quiet = quiet();
+        if self.0.len() < Self::MAX {
+            self.0.push(room);
+        } else {
+            drop(room);
+        }
     }
 }
 

@@ -167,6 +167,9 @@ fn enter_elsewhere(id: u32) -> Option<Word> {
         return None;
     }
     let shard = fast();
+    if let Some(node) = shard.count_recursive(id) {
+        return Some(Word::tagged(node, Word::COUNTED));
+    }
     // SAFETY: `fast` is this thread's shard, here and below.
     let node = unsafe { shard.turn_to(id) }?;
     match short(id) {
@@ -194,21 +197,17 @@ fn enter_elsewhere(id: u32) -> Option<Word> {
 #[inline(never)]
 fn enter_new(callsite: &'static Callsite) -> Word {
     let shard = fast();
-    let frame = match shard.cell(callsite.id()) {
+    match shard.cell(callsite.id()) {
         // SAFETY: `fast` is this thread's shard, and the cell is its own.
-        Some(cell) => unsafe { shard.open(cell, raw_ticks) },
-        None => open_cold(callsite, None),
-    };
-    word_of(frame)
+        Some(cell) => word_of(shard, unsafe { shard.open(cell, raw_ticks) }),
+        None => enter_cold(callsite, None),
+    }
 }
 
-/// Keeps a frame on the heap.
-pub(super) fn word_of(frame: Frame) -> Word {
-    if frame.is_noop() {
-        return Word::NOOP;
-    }
-    let _quiet = quiet();
-    let word = Word::tagged(Box::into_raw(Box::new(frame)), Word::LONG);
+/// Keeps a frame that was opened in a shard of this thread.
+pub(super) fn word_of(shard: &Shard, frame: Frame) -> Word {
+    // SAFETY: the shard is this thread's, as the caller vouches.
+    let word = Word::tagged(unsafe { shard.keep_frame(frame) }, Word::LONG);
     if panicking() {
         word.with(Word::UNWINDING)
     } else {
@@ -242,7 +241,7 @@ fn enter_series(callsite: &'static Callsite, id: u32) -> Word {
         Some(Short::Timed(node)) => enter_timed(node),
         None => match enter_elsewhere(id) {
             Some(word) => word,
-            None => word_of(open_cold(callsite, Some(id))),
+            None => enter_cold(callsite, Some(id)),
         },
     }
 }
@@ -252,15 +251,15 @@ pub(super) fn is_off(callsite: &'static Callsite) -> bool {
     callsite.id() == OFF_ID && !is_scoped()
 }
 
-/// Opens a frame where there is no cell yet: registers what is missing.
+/// Enters a region where there is no cell yet: registers what is missing.
 #[cold]
 #[inline(never)]
-fn open_cold(callsite: &'static Callsite, id: Option<u32>) -> Frame {
+fn enter_cold(callsite: &'static Callsite, id: Option<u32>) -> Word {
     let Some((shard, cell)) = place_cold(callsite, id) else {
-        return Frame::NOOP;
+        return Word::NOOP;
     };
     // SAFETY: `shard` is this thread's, and the cell is its own.
-    unsafe { shard.open(cell, || shard.now()) }
+    word_of(shard, unsafe { shard.open(cell, || shard.now()) })
 }
 
 /// Where a callsite records on this thread, made if need be; `None` where it does not.
@@ -413,11 +412,19 @@ fn close_long(word: Word, end: u64) {
 /// The word is not used again.
 pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u64, Frame)> {
     if word.is(Word::LONG) {
-        let _quiet = quiet();
-        // SAFETY: it came from `word_of`, and is taken once, as the caller vouches.
-        let frame = *unsafe { Box::from_raw(word.pointer::<Frame>().cast_mut()) };
-        let (shard, end) = shard_of_frame(&frame, end)?;
-        return Some((shard, end, frame));
+        let kept = word.pointer::<Frame>();
+        // SAFETY: it came from `word_of`, and is there until it is taken.
+        let frame = unsafe { *kept };
+        let found = shard_of_frame(&frame, end);
+        if let Some((shard, _)) = found {
+            // SAFETY: the shard is this thread's; the frame is taken once, as the caller vouches.
+            unsafe { shard.take_frame(kept) };
+        } else {
+            let _quiet = quiet();
+            // SAFETY: as above.
+            drop(unsafe { Box::from_raw(kept.cast_mut()) });
+        }
+        return found.map(|(shard, end)| (shard, end, frame));
     }
     let at = word.pointer();
     let found = current::find_in_shards(|shard| Some((shard, shard.node_of(at)?)));

@@ -235,7 +235,7 @@ impl State {
             return self.enter_elsewhere(shard, node);
         }
         if let Some(cell) = shard.cell(id) {
-            return word_of(self.open(shard, cell));
+            return word_of(shard, self.open(shard, cell));
         }
         let id = (self.id != NO_ID).then_some(self.id);
         // A call that has begun is followed to its end, also when its callsite is switched off.
@@ -249,7 +249,9 @@ impl State {
             None if is_off(callsite) => None,
             None => place_cold(callsite, None),
         };
-        word_of(place.map_or(Frame::NOOP, |(shard, cell)| self.open(shard, cell)))
+        place.map_or(Word::NOOP, |(shard, cell)| {
+            word_of(shard, self.open(shard, cell))
+        })
     }
 
     /// Enters a poll that is not at hand, or that is not timed for itself alone.

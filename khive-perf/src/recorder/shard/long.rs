@@ -189,6 +189,28 @@ impl Shard {
         }
     }
 
+    /// Keeps a frame until [`take_frame`](Self::take_frame).
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn keep_frame(&self, frame: Frame) -> *const Frame {
+        // SAFETY: the caller is the owner, and nothing in it comes back here: the allocator does not record.
+        unsafe { self.spare_frames.with(|spare| spare.keep(frame)) }
+    }
+
+    /// Takes back the room of a frame.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard; the frame was kept by one of its shards, and is not used any more.
+    pub(crate) unsafe fn take_frame(&self, frame: *const Frame) {
+        // SAFETY: as the caller vouches.
+        let room = unsafe { Box::from_raw(frame.cast_mut()) };
+        // SAFETY: the caller is the owner, and nothing in it comes back here.
+        unsafe { self.spare_frames.with(|spare| spare.take(room)) }
+    }
+
     /// The node, if it is one of this shard; it may be no node at all any more. By the owner.
     pub(crate) fn node_of(&self, at: *const Node) -> Option<&Node> {
         // SAFETY: the current node is alive.

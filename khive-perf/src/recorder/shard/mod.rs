@@ -29,7 +29,7 @@ use crate::callsite::Timing;
 use crate::clock::{Scale, Source, raw_ticks};
 use crate::recorder::budget::Pressure;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::Tags;
+use crate::recorder::frame::{SpareFrames, Tags};
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
 use crate::recorder::sampled::Random;
@@ -87,6 +87,8 @@ pub(crate) struct Shard {
     newest_node: AtomicPtr<Node>,
     paths: OwnerCell<NodeTable>,
     nodes_len: OwnerCell<u32>,
+    /// Room for frames, so that a call that goes the long way needs no allocation each time.
+    spare_frames: OwnerCell<SpareFrames>,
     source: Option<Source>,
     /// Set by the owner when its thread ends, with `Release`; it writes nothing afterwards.
     pub(crate) ended: AtomicBool,
@@ -140,6 +142,7 @@ impl Shard {
             newest_node: AtomicPtr::new(ptr::null_mut()),
             paths: OwnerCell::holding(NodeTable::new()),
             nodes_len: OwnerCell::new(0),
+            spare_frames: OwnerCell::holding(SpareFrames::new()),
             source: None,
             ended: AtomicBool::new(false),
             next: AtomicPtr::new(ptr::null_mut()),
