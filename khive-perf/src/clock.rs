@@ -158,8 +158,9 @@ pub(crate) fn raw_ticks() -> u64 {
     monotonic_ns()
 }
 
+/// Nanoseconds since it was first asked.
 #[expect(clippy::disallowed_methods, reason = "this is the crate's clock")]
-fn monotonic_ns() -> u64 {
+pub(crate) fn monotonic_ns() -> u64 {
     static ANCHOR: OnceLock<Instant> = OnceLock::new();
     saturating_ns(ANCHOR.get_or_init(Instant::now).elapsed())
 }

@@ -68,6 +68,7 @@ mod clock;
 mod config;
 mod context;
 mod future_ext;
+mod heap;
 mod outcome;
 mod recorder;
 mod registry;
@@ -115,6 +116,7 @@ pub fn snapshot() -> Snapshot {
 /// If a limit cannot be what was asked for; nothing is changed then.
 pub fn configure(config: Config) -> Result<(), ConfigError> {
     config.apply()?;
+    heap::use_in_place(heap::User::Process(heap::rate_of_process()));
     registry::series::apply_switch();
     Ok(())
 }

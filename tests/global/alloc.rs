@@ -143,3 +143,46 @@ fn what_the_recorder_allocates_is_nobodys() {
     let (_, captured) = capture(|| (0..100).for_each(meets_something_new));
     assert_eq!(of(&captured, "meets_something_new").allocations(), 0);
 }
+
+#[measure]
+fn keeps(bytes: usize, kept: &mut Vec<Vec<u8>>) {
+    kept.push(Vec::with_capacity(bytes));
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(bytes)));
+}
+
+#[measure]
+fn calls_what_keeps(kept: &mut Vec<Vec<u8>>) {
+    (1..=3).for_each(|number| keeps(number * 100, kept));
+}
+
+#[test]
+fn what_is_freed_is_taken_off_where_it_was_allocated_also_by_another_thread() {
+    let mut kept = Vec::with_capacity(3);
+    let context = capture(|| {
+        calls_what_keeps(&mut kept);
+        std::thread::scope(|scope| {
+            let last = kept.pop().unwrap();
+            scope.spawn(move || drop(last));
+        });
+        khive_perf::Context::current().snapshot()
+    });
+    let snapshot = context.0;
+    let of = |name| {
+        let alloc = snapshot.callsite(name).unwrap().alloc();
+        let (low, high) = alloc.retained_interval().into_inner();
+        assert_eq!((low, high), (alloc.retained(), alloc.retained()));
+        assert_eq!(alloc.sampled_bytes() - alloc.freed(), alloc.retained());
+        (
+            alloc.retained(),
+            alloc.own_retained(),
+            alloc.freed(),
+            alloc.peak(),
+        )
+    };
+    assert_eq!(of("keeps"), (300, 300, 900, 900));
+    assert_eq!(of("calls_what_keeps"), (300, 0, 900, 900));
+    let alloc = snapshot.callsite("keeps").unwrap().alloc();
+    assert!((alloc.retained_blocks() - 2.0).abs() < 1e-9);
+    assert!((alloc.temporary_share() - 0.75).abs() < 1e-9);
+    assert!(report::text(&snapshot).contains("what is alive of it"));
+}

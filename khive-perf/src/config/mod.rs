@@ -10,6 +10,11 @@ use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Once, Ordering};
 /// Series that a process can hold; ids beyond name the shared overflow series.
 pub(crate) const SERIES_CAPACITY: usize = 16_384 - 2;
 
+/// Blocks that can be tracked at once, at most.
+pub(crate) const HEAP_BLOCKS_CAPACITY: usize = 4_194_304;
+const HEAP_BLOCKS_MAX_DEFAULT: usize = 262_144;
+const HEAP_SAMPLE_BYTES_DEFAULT: u64 = 512 << 10;
+
 /// Limits and switches of the recorder. Apply it with [`configure`](crate::configure), at any time.
 ///
 /// # Examples
@@ -27,6 +32,8 @@ pub struct Config {
     series_per_callsite_max: usize,
     call_tree_nodes_max: usize,
     attribute_bytes_max: usize,
+    heap_sample_bytes: u64,
+    heap_blocks_max: usize,
     /// `None` times every call.
     overhead_budget: Option<Share>,
     process_overhead_budget: Share,
@@ -41,6 +48,8 @@ impl Default for Config {
             series_per_callsite_max: 64,
             call_tree_nodes_max: 16_384,
             attribute_bytes_max: 128,
+            heap_sample_bytes: HEAP_SAMPLE_BYTES_DEFAULT,
+            heap_blocks_max: HEAP_BLOCKS_MAX_DEFAULT,
             overhead_budget: Some(Share::of(0.05)),
             process_overhead_budget: Share::of(0.01),
             switches: Vec::new(),
@@ -162,6 +171,29 @@ impl Config {
         self
     }
 
+    /// Bytes that are allocated between two samples, on average, where a
+    /// [`TrackingAllocator`](crate::alloc::TrackingAllocator) is installed. Default 524,288, that is 512 KiB; 0 samples
+    /// none, 1 samples each block. Others are rounded to a power of two.
+    ///
+    /// It says how well what is retained is known, and what that costs: blocks worth eight times this are enough to tell
+    /// a leak. From 32 KiB on, a sampled block costs up to a page; below, or with each block sampled, every free looks
+    /// into the table of them. A thread takes it on with its next sample, at the latest after 16 MiB.
+    #[must_use]
+    pub fn heap_sample_bytes(mut self, bytes: u64) -> Self {
+        self.heap_sample_bytes = bytes;
+        self
+    }
+
+    /// Number of sampled blocks that can be alive at once, `1..=4_194_304`. Default 262,144.
+    ///
+    /// What comes later is counted as `heap_blocks_max`, and is missing in what is retained. A block takes about 100 bytes
+    /// of the table.
+    #[must_use]
+    pub fn heap_blocks_max(mut self, count: usize) -> Self {
+        self.heap_blocks_max = count;
+        self
+    }
+
     /// What measuring a callsite may cost, as a share of the time that its calls take themselves, measured callees left
     /// out. Above 0, at most 1. Default 0.05.
     ///
@@ -199,6 +231,7 @@ impl Config {
             ("callsites_max", self.callsites_max),
             ("series_per_callsite_max", self.series_per_callsite_max),
             ("attribute_bytes_max", self.attribute_bytes_max),
+            ("heap_blocks_max", self.heap_blocks_max),
         ];
         let impossible = |limit, value: &dyn fmt::Display, allowed| ConfigError {
             limit,
@@ -211,6 +244,10 @@ impl Config {
         if self.callsites_max > SERIES_CAPACITY {
             let (limit, value) = ("callsites_max", self.callsites_max);
             return Err(impossible(limit, &value, "at most 16382"));
+        }
+        if self.heap_blocks_max > HEAP_BLOCKS_CAPACITY {
+            let (limit, value) = ("heap_blocks_max", self.heap_blocks_max);
+            return Err(impossible(limit, &value, "at most 4194304"));
         }
         let shares = [
             ("overhead_budget", self.overhead_budget),
@@ -235,6 +272,8 @@ impl Config {
         SERIES_PER_CALLSITE_MAX.store(self.series_per_callsite_max, Ordering::Relaxed);
         CALL_TREE_NODES_MAX.store(self.call_tree_nodes_max, Ordering::Relaxed);
         ATTRIBUTE_BYTES_MAX.store(self.attribute_bytes_max, Ordering::Relaxed);
+        HEAP_SAMPLE_BYTES.store(self.heap_sample_bytes, Ordering::Relaxed);
+        HEAP_BLOCKS_MAX.store(self.heap_blocks_max, Ordering::Relaxed);
         let overhead = self.overhead_budget.map_or(NO_BUDGET, |share| share.0);
         OVERHEAD.store(overhead, Ordering::Relaxed);
         PROCESS_OVERHEAD.store(self.process_overhead_budget.0, Ordering::Relaxed);
@@ -268,6 +307,8 @@ static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(SERIES_CAPACITY);
 static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(64);
 static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(16_384);
 static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(128);
+static HEAP_SAMPLE_BYTES: AtomicU64 = AtomicU64::new(HEAP_SAMPLE_BYTES_DEFAULT);
+static HEAP_BLOCKS_MAX: AtomicUsize = AtomicUsize::new(HEAP_BLOCKS_MAX_DEFAULT);
 static OVERHEAD: AtomicU64 = AtomicU64::new(0.05_f64.to_bits());
 static PROCESS_OVERHEAD: AtomicU64 = AtomicU64::new(0.01_f64.to_bits());
 /// Instead of a budget: every call is timed. No valid share.
@@ -298,8 +339,22 @@ pub(crate) fn process_overhead_budget() -> f64 {
     f64::from_bits(PROCESS_OVERHEAD.load(Ordering::Relaxed))
 }
 
+pub(crate) fn heap_sample_bytes() -> u64 {
+    HEAP_SAMPLE_BYTES.load(Ordering::Relaxed)
+}
+
+pub(crate) fn heap_blocks_max() -> usize {
+    HEAP_BLOCKS_MAX.load(Ordering::Relaxed)
+}
+
 pub(crate) fn attribute_bytes_max() -> usize {
     ATTRIBUTE_BYTES_MAX.load(Ordering::Relaxed)
+}
+
+/// Whether the process records, as far as is known without asking the environment: for the allocator's hook, which must
+/// not.
+pub(crate) fn is_wanted() -> bool {
+    WANTED.load(Ordering::Relaxed) && !FORBIDDEN.load(Ordering::Relaxed)
 }
 
 /// Whether the process records: the program's wish, unless the environment forbids it.
@@ -312,7 +367,7 @@ pub(crate) fn is_enabled() -> bool {
             .any(|word| value.eq_ignore_ascii_case(word));
         FORBIDDEN.store(off, Ordering::Relaxed);
     });
-    WANTED.load(Ordering::Relaxed) && !FORBIDDEN.load(Ordering::Relaxed)
+    is_wanted()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::heap::rate::{Random, Rate};
+use crate::heap::{self, Ledger};
 use crate::recorder::node::{NOBODY, Node};
 use crate::recorder::shard::Shard;
 
@@ -23,8 +25,28 @@ struct Local {
     quiet: Cell<u32>,
     /// The thread records into another registry than the process's.
     scoped: Cell<bool>,
-    allocated: Cell<Allocated>,
+    heap: Heap,
 }
+
+/// What the allocator's hook knows of a thread.
+struct Heap {
+    /// Bytes until the next block is sampled, as drawn; below zero once it is time. [`QUIET`] while the recorder is at
+    /// work.
+    left: Cell<i64>,
+    /// `left`, while the recorder is at work.
+    kept: Cell<i64>,
+    /// What the thread has allocated, and `left`. So one subtraction counts bytes and says when it is time.
+    drawn: Cell<i64>,
+    allocations: Cell<u64>,
+    /// The rate that `left` was drawn at; `None` before the first.
+    rate: Cell<Option<Rate>>,
+    /// Where blocks are accounted for; null for the process's ledger.
+    ledger: Cell<*const Ledger>,
+    random: Cell<Random>,
+}
+
+/// Instead of a number of bytes: every allocation takes the cold way, where it is let pass.
+const QUIET: i64 = i64::MIN / 2;
 
 /// What a thread has allocated since it started, by its own code and not by the recorder.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,13 +63,6 @@ impl Allocated {
             allocations: self.allocations.wrapping_sub(earlier.allocations),
         }
     }
-
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes.wrapping_add(other.bytes),
-            allocations: self.allocations.wrapping_add(other.allocations),
-        }
-    }
 }
 
 thread_local! {
@@ -58,10 +73,15 @@ thread_local! {
             shard: Cell::new(&raw const NOWHERE),
             quiet: Cell::new(0),
             scoped: Cell::new(false),
-            allocated: Cell::new(Allocated {
-                bytes: 0,
-                allocations: 0,
-            }),
+            heap: Heap {
+                left: Cell::new(0),
+                kept: Cell::new(0),
+                drawn: Cell::new(0),
+                allocations: Cell::new(0),
+                rate: Cell::new(None),
+                ledger: Cell::new(std::ptr::null()),
+                random: Cell::new(Random::UNSEEDED),
+            },
         }
     };
 }
@@ -144,21 +164,143 @@ pub(crate) fn is_quiet() -> bool {
 
 /// What this thread has allocated so far.
 pub(crate) fn allocated() -> Allocated {
-    LOCAL.with(|local| local.allocated.get())
+    LOCAL.with(|local| Allocated {
+        bytes: local.heap.drawn.get().wrapping_sub(local.left().get()) as u64,
+        allocations: local.heap.allocations.get(),
+    })
 }
 
-/// Counts an allocation of this thread, unless it is the recorder's.
-#[inline]
-pub(crate) fn count_allocation(bytes: u64) {
+/// Counts an allocation of this thread; `true` if it is time to [`look`].
+#[inline(always)]
+pub(crate) fn count_allocation(bytes: usize) -> bool {
+    LOCAL.with(|local| {
+        let left = local.heap.left.get().wrapping_sub(bytes as i64);
+        local.heap.left.set(left);
+        if left < 0 {
+            return true;
+        }
+        let allocations = &local.heap.allocations;
+        allocations.set(allocations.get().wrapping_add(1));
+        false
+    })
+}
+
+/// A block that is to be sampled.
+#[derive(Clone, Copy)]
+pub(crate) struct Pick {
+    pub(crate) rate: Rate,
+    pub(crate) ledger: &'static Ledger,
+}
+
+/// Counts an allocation of which [`count_allocation`] said that it is time, and says whether it is to be sampled.
+pub(crate) fn look() -> Option<Pick> {
+    LOCAL.with(|local| {
+        if local.quiet.get() > 0 {
+            local.heap.left.set(QUIET);
+            return None;
+        }
+        let allocations = &local.heap.allocations;
+        allocations.set(allocations.get().wrapping_add(1));
+        let heap = &local.heap;
+        let drawn_at = match heap.rate.get() {
+            Some(rate) => rate,
+            None => {
+                // The first of the thread: nothing was drawn yet, so it has to be now, for this one as for all others.
+                let bytes = heap.left.replace(0);
+                local.draw();
+                heap.left.set(heap.left.get().wrapping_add(bytes));
+                if heap.left.get() >= 0 {
+                    return None;
+                }
+                heap.rate.get().unwrap_or(Rate::Off)
+            }
+        };
+        local.draw();
+        if drawn_at == Rate::Off {
+            return None;
+        }
+        let ledger = heap.ledger.get();
+        // SAFETY: null, or alive while it is set. The caller uses it before the thread can leave the scope.
+        let ledger = unsafe { ledger.as_ref() }.unwrap_or(&heap::PROCESS);
+        Some(Pick {
+            rate: drawn_at,
+            ledger,
+        })
+    })
+}
+
+/// Takes back the count of an allocation that failed.
+pub(crate) fn take_back(bytes: usize) {
     LOCAL.with(|local| {
         if local.quiet.get() == 0 {
-            let one = Allocated {
-                bytes,
-                allocations: 1,
-            };
-            local.allocated.set(local.allocated.get().and(one));
+            let heap = &local.heap;
+            heap.drawn.set(heap.drawn.get().wrapping_sub(bytes as i64));
+            heap.allocations.set(heap.allocations.get().wrapping_sub(1));
         }
     });
+}
+
+/// What this thread will know again until it allocates.
+pub(crate) fn mark() -> u16 {
+    LOCAL.with(|local| {
+        let thread = std::ptr::from_ref(local).addr() as u64;
+        let mixed = (thread ^ local.heap.allocations.get()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as u16
+    })
+}
+
+/// A number between 0 and 1.
+pub(crate) fn chance() -> f64 {
+    LOCAL.with(|local| local.with_random(Random::unit))
+}
+
+/// Says where the thread's blocks are accounted for from now on; null for the process's ledger.
+///
+/// # Safety
+///
+/// It stays alive until another is set.
+pub(crate) unsafe fn set_ledger(ledger: *const Ledger) {
+    LOCAL.with(|local| {
+        if !std::ptr::eq(local.heap.ledger.replace(ledger), ledger) {
+            // What was drawn before may be thrown away: gaps have no memory.
+            local.draw();
+        }
+    });
+}
+
+impl Local {
+    /// Bytes until the next block is sampled.
+    fn left(&self) -> &Cell<i64> {
+        if self.quiet.get() > 0 {
+            &self.heap.kept
+        } else {
+            &self.heap.left
+        }
+    }
+
+    /// Draws the next gap, at the rate that holds now. The bytes that were counted stay.
+    fn draw(&self) {
+        let heap = &self.heap;
+        // SAFETY: null, or alive while it is set.
+        let ledger = unsafe { heap.ledger.get().as_ref() }.unwrap_or(&heap::PROCESS);
+        let rate = ledger.rate();
+        let counted = heap.drawn.get().wrapping_sub(self.left().get());
+        let gap = self.with_random(|random| rate.draw(random));
+        heap.rate.set(Some(rate));
+        self.left().set(gap);
+        heap.drawn.set(counted.wrapping_add(gap));
+    }
+
+    fn with_random<R>(&self, f: impl FnOnce(&mut Random) -> R) -> R {
+        let mut random = self.heap.random.get();
+        if !random.is_seeded() {
+            let thread = std::ptr::from_ref(self).addr() as u64;
+            random = Random::seeded(thread ^ crate::clock::raw_ticks().rotate_left(32));
+        }
+        let result = f(&mut random);
+        self.heap.random.set(random);
+        result
+    }
 }
 
 /// While it lives, this thread's calls are not recorded.
@@ -169,6 +311,9 @@ pub(crate) struct Quiet {
 /// Keeps the thread's calls from being recorded.
 pub(crate) fn quiet() -> Quiet {
     LOCAL.with(|local| {
+        if local.quiet.get() == 0 {
+            local.heap.kept.set(local.heap.left.replace(QUIET));
+        }
         local.quiet.set(local.quiet.get() + 1);
         local.fast.set(&raw const NOWHERE);
         local.current.set(&raw const NOBODY);
@@ -183,6 +328,7 @@ impl Drop for Quiet {
         LOCAL.with(|local| {
             local.quiet.set(local.quiet.get() - 1);
             if local.quiet.get() == 0 {
+                local.heap.left.set(local.heap.kept.get());
                 local.fast.set(local.shard.get());
                 local.follow_shard();
             }

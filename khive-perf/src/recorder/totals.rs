@@ -3,24 +3,37 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::heap::ledger::{Lives, Sums};
 use crate::recorder::node::{OVERFLOW_ID, ROOT_ID};
 use crate::stats::Histogram;
+use crate::stats::estimate::Estimate;
 
-/// What calls of one series have allocated.
+/// What calls of one series have allocated, and what is left of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AllocTotals {
     pub(crate) bytes: u64,
     pub(crate) allocations: u64,
     pub(crate) max_bytes: u64,
+    /// As sampled, callees included.
+    pub(crate) heap: Sums,
+    /// Of what is alive, callees included.
+    pub(crate) retained: Estimate,
+    pub(crate) retained_blocks: f64,
+    /// Of what is alive, measured callees left out.
+    pub(crate) own: Estimate,
+    pub(crate) lives: Lives,
 }
 
 impl AllocTotals {
-    /// What came after an earlier state. The largest call cannot be subtracted, and stays.
-    pub(crate) const fn since(self, earlier: Self) -> Self {
+    /// What came after an earlier state. The largest call and the peak cannot be subtracted, and stay; so does what is
+    /// alive.
+    pub(crate) fn since(self, earlier: &Self) -> Self {
         Self {
             bytes: self.bytes.saturating_sub(earlier.bytes),
             allocations: self.allocations.saturating_sub(earlier.allocations),
-            max_bytes: self.max_bytes,
+            heap: self.heap.since(&earlier.heap),
+            lives: self.lives.since(&earlier.lives),
+            ..self
         }
     }
 
@@ -28,6 +41,11 @@ impl AllocTotals {
         self.bytes += other.bytes;
         self.allocations += other.allocations;
         self.max_bytes = self.max_bytes.max(other.max_bytes);
+        self.heap.merge(&other.heap);
+        self.retained.merge(&other.retained);
+        self.retained_blocks += other.retained_blocks;
+        self.own.merge(&other.own);
+        self.lives.add(&other.lives);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::heap::Ledger;
 use crate::recorder::local::{self, NOWHERE};
 use crate::recorder::shard::Shard;
 use crate::registry::{Loss, Registry};
@@ -106,6 +107,44 @@ pub(crate) fn find_in_shards<R>(find: impl Fn(&'static Shard) -> Option<R>) -> O
     })
 }
 
+/// The measured calls that are open on this thread.
+pub(crate) fn open_calls() -> OpenCalls {
+    let mut calls = OpenCalls {
+        ids: [0; OpenCalls::MAX],
+        len: 0,
+    };
+    LOCAL.with(|local| {
+        // SAFETY: `NOWHERE`, or alive while it is current, and this thread's.
+        let shard = unsafe { &*local.shard.get() };
+        // SAFETY: the shard is this thread's.
+        unsafe { shard.for_each_open(|id| calls.push(id)) };
+    });
+    calls
+}
+
+/// The series of open calls.
+pub(crate) struct OpenCalls {
+    ids: [u32; Self::MAX],
+    len: usize,
+}
+
+impl OpenCalls {
+    /// Those further out are left away.
+    const MAX: usize = 64;
+
+    fn push(&mut self, id: u32) {
+        if let Some(place) = self.ids.get_mut(self.len) {
+            *place = id;
+            self.len += 1;
+        }
+    }
+
+    /// From the outermost on.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.ids.iter().take(self.len).rev().copied()
+    }
+}
+
 /// Counts a loss in the current registry.
 pub(crate) fn count_loss(loss: Loss) {
     LOCAL.with(|local| {
@@ -144,6 +183,7 @@ impl Scope {
     /// Enters a registry; `None` is the process's.
     pub(crate) fn enter(registry: Option<Arc<Registry>>) -> Self {
         LOCAL.with(|local| {
+            let quiet = local::quiet();
             let (shard, scope) = match &registry {
                 Some(registry) => (
                     registry.shard_of_visitor(thread_number()),
@@ -151,10 +191,13 @@ impl Scope {
                 ),
                 None => (local.home.get(), std::ptr::null()),
             };
+            drop(quiet);
             let shard_before = local.shard.get();
             local.enter_shard(shard);
             let scope_before = local.scope.replace(scope);
             local::set_scoped(!scope.is_null());
+            // SAFETY: the registry is kept alive by the scope, and its ledger with it.
+            unsafe { local::set_ledger(ledger_of(scope)) };
             Self {
                 _registry: registry,
                 shard_before,
@@ -165,11 +208,22 @@ impl Scope {
     }
 }
 
+/// Where the blocks of a scope's registry are accounted for; null for the process's.
+fn ledger_of(scope: *const Registry) -> *const Ledger {
+    // SAFETY: null, or kept alive by its scope.
+    let registry = unsafe { scope.as_ref() };
+    registry.map_or(std::ptr::null(), |registry| {
+        std::ptr::from_ref(registry.ledger())
+    })
+}
+
 impl Drop for Scope {
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.scope.set(self.scope_before);
             local::set_scoped(!self.scope_before.is_null());
+            // SAFETY: the outer scope keeps its registry alive.
+            unsafe { local::set_ledger(ledger_of(self.scope_before)) };
             // Outside any scope the home shard may have been made, or retired, in the meantime.
             let outside = self.scope_before.is_null();
             local.enter_shard(if outside {

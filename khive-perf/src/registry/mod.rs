@@ -2,6 +2,7 @@
 
 pub(crate) mod current;
 pub(crate) mod identity;
+pub(crate) mod live;
 pub(crate) mod series;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::ptr;
 
 use crate::clock::{self, Source};
 use crate::config;
+use crate::heap::rate::Rate;
+use crate::heap::{self, Ledger, OwnLedger};
 use crate::recorder::shard::Shard;
 use crate::recorder::totals::Totals;
 use crate::sync::{AtomicPtr, AtomicU64, Mutex, OnceLock, Ordering, lock};
@@ -54,6 +57,8 @@ pub(crate) struct Registry {
     incoming: AtomicPtr<Shard>,
     inner: Mutex<Inner>,
     losses: [AtomicU64; 3],
+    /// `None` for the process's ledger.
+    ledger: Option<OwnLedger>,
 }
 
 #[derive(Default)]
@@ -81,8 +86,16 @@ impl Registry {
     /// unless it `samples`.
     pub(crate) fn new(source: Option<Source>, samples: bool) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(2);
+        let manual = match &source {
+            Some(Source::Manual(clock)) => Some(clock.clone()),
+            _ => None,
+        };
+        let rate = (!samples).then_some(Rate::Every);
         let source = source.map_or_else(OnceLock::new, OnceLock::from);
-        Self::numbered(NUMBER.fetch_add(1, Ordering::Relaxed), samples, source)
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut registry = Self::numbered(number, samples, source);
+        registry.ledger = OwnLedger::new(rate, manual);
+        registry
     }
 
     const fn numbered(number: u64, samples: bool, source: OnceLock<Source>) -> Self {
@@ -100,7 +113,13 @@ impl Registry {
             incoming: AtomicPtr::new(ptr::null_mut()),
             inner: Mutex::new(inner),
             losses: [const { AtomicU64::new(0) }; 3],
+            ledger: None,
         }
+    }
+
+    /// Where the blocks are accounted for that are allocated in it.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.ledger.as_ref().map_or(&heap::PROCESS, OwnLedger::get)
     }
 
     fn source(&self) -> Source {
@@ -173,6 +192,7 @@ impl Registry {
             // SAFETY: the registry owns the shard, and frees it only under the lock held here.
             unsafe { &**shard }.read_into(&mut totals, config::call_tree_nodes_max());
         }
+        live::add_to(&mut totals, self.ledger());
         for (id, series) in totals.series.iter_mut() {
             let (self_ns, total_ns) = inner.seen.entry(id).or_default();
             *self_ns = series.self_ns.max(*self_ns);

@@ -1,6 +1,8 @@
 //! Reports: a snapshot as text for people and as JSON for programs.
 
 mod json;
+mod memory;
+mod table;
 mod text;
 
 pub use self::json::json;

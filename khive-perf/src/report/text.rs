@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::callsite::Kind;
 use crate::outcome::Outcome;
+use crate::report::memory;
+use crate::report::table::Table;
 use crate::snapshot::{CallPath, CallsiteStats, Snapshot};
 
 /// Rows of the call tree that a report shows.
@@ -52,7 +54,8 @@ pub fn text(snapshot: &Snapshot) -> String {
     out.push_str(&functions(&by_self).to_text());
     out.push_str(&cost(snapshot, &by_self));
     out.push_str(&slow(&by_self).to_text());
-    out.push_str(&allocations(&by_self).to_text());
+    out.push_str(&memory::allocations(&by_self).to_text());
+    out.push_str(&memory::retained(&by_self).to_text());
     out.push_str(&futures(&by_self).to_text());
     out.push_str(&failures(&by_self).to_text());
     out.push_str(&tree(snapshot).to_text());
@@ -168,52 +171,6 @@ fn slow(by_self: &[&CallsiteStats]) -> Table {
     table
 }
 
-fn allocations(by_self: &[&CallsiteStats]) -> Table {
-    let header = [
-        "allocated",
-        "per call",
-        "largest",
-        "blocks/call",
-        "callsite",
-    ];
-    let mut table = Table::new("what calls allocate, callees included", &header);
-    let mut by_bytes: Vec<_> = by_self
-        .iter()
-        .filter(|stats| stats.alloc().allocations() > 0)
-        .collect();
-    by_bytes.sort_by_key(|stats| std::cmp::Reverse(stats.alloc().bytes()));
-    for stats in by_bytes {
-        let alloc = stats.alloc();
-        let calls = (stats.calls() + stats.in_flight()).max(1);
-        table.row([
-            bytes(alloc.bytes()),
-            bytes(alloc.bytes() / calls),
-            bytes(alloc.max_bytes()),
-            format!("{:.1}", alloc.allocations() as f64 / calls as f64),
-            label(stats),
-        ]);
-    }
-    table
-}
-
-/// A number of bytes with the unit that fits.
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1_024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1_024.0;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while value >= 1_023.95
-        && let Some(larger) = units.next()
-    {
-        value /= 1_024.0;
-        unit = Some(larger);
-    }
-    format!("{value:.1} {}", unit.unwrap_or(&""))
-}
-
 fn futures(by_self: &[&CallsiteStats]) -> Table {
     let header = [
         "in flight",
@@ -305,7 +262,7 @@ fn tree(snapshot: &Snapshot) -> Table {
     table
 }
 
-fn label(stats: &CallsiteStats) -> String {
+pub(super) fn label(stats: &CallsiteStats) -> String {
     let mut label = shorten(stats.name());
     if !stats.attributes().is_empty() {
         let fields: Vec<String> = stats
@@ -351,54 +308,6 @@ fn time(duration: Duration) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-/// Columns aligned to the right, the last one to the left.
-struct Table {
-    title: &'static str,
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(title: &'static str, header: &[&str]) -> Self {
-        let header = header.iter().map(|cell| (*cell).to_owned()).collect();
-        Self {
-            title,
-            header,
-            rows: Vec::new(),
-        }
-    }
-
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
-    }
-
-    fn to_text(&self) -> String {
-        if self.rows.is_empty() {
-            return String::new();
-        }
-        let width = |column: usize| {
-            let cells = self
-                .rows
-                .iter()
-                .chain([&self.header])
-                .filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
-        let mut out = format!("\n{}\n", self.title);
-        for row in [&self.header].into_iter().chain(&self.rows) {
-            for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = if i + 1 == row.len() {
-                    writeln!(out, "  {cell}")
-                } else {
-                    write!(out, "  {cell:>width$}")
-                };
-            }
-        }
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,20 +321,6 @@ mod tests {
         assert_eq!(shown(9_999), "10.0 us");
         assert_eq!(shown(12_345_678), "12.3 ms");
         assert_eq!(shown(123_456_789_000), "123 s");
-    }
-
-    #[test]
-    fn bytes_have_the_unit_that_fits() {
-        let shown = [0, 1_023, 1_024, 1_048_575, 1_048_576, u64::MAX].map(bytes);
-        let expected = [
-            "0 B",
-            "1023 B",
-            "1.0 KiB",
-            "1.0 MiB",
-            "1.0 MiB",
-            "16384.0 PiB",
-        ];
-        assert_eq!(shown, expected);
     }
 
     #[test]

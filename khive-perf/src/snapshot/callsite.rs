@@ -7,8 +7,9 @@ use crate::attributes::AttributeValue;
 use crate::callsite::Kind;
 use crate::outcome::Outcome;
 use crate::recorder::budget::{self, Costs};
-use crate::recorder::totals::{AllocTotals, SeriesTotals, Totals};
+use crate::recorder::totals::{SeriesTotals, Totals};
 use crate::registry::identity::Identity;
+use crate::snapshot::AllocStats;
 use crate::stats::Histogram;
 use crate::sync::Arc;
 
@@ -259,13 +260,11 @@ impl CallsiteStats {
         Duration::from_nanos(self.totals.max_poll_ns)
     }
 
-    /// What its calls have allocated, on the threads they ran on, callees included: with `#[measure(alloc)]` and a
-    /// [`TrackingAllocator`](crate::alloc::TrackingAllocator); else nothing. Exact, also where calls are sampled.
+    /// What its calls have allocated, on the threads they ran on, callees included, and what is left of it: under a
+    /// [`TrackingAllocator`](crate::alloc::TrackingAllocator); else nothing.
     #[must_use]
-    pub fn alloc(&self) -> AllocStats {
-        AllocStats {
-            totals: self.totals.alloc,
-        }
+    pub const fn alloc(&self) -> AllocStats {
+        AllocStats::of(self.totals.alloc)
     }
 
     pub(crate) fn since(&self, earlier: &Self) -> Self {
@@ -283,7 +282,7 @@ impl CallsiteStats {
         totals.variance = (now.variance - before.variance).max(0.0);
         totals.sampled = now.sampled.saturating_sub(before.sampled);
         totals.slow = now.slow.saturating_sub(before.slow);
-        totals.alloc = now.alloc.since(before.alloc);
+        totals.alloc = now.alloc.since(&before.alloc);
         totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
         totals.polls = now.polls.saturating_sub(before.polls);
@@ -295,34 +294,6 @@ impl CallsiteStats {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
-    }
-}
-
-/// What calls of one callsite have allocated.
-///
-/// What a call frees is not taken off. Of recursive calls the outermost counts, of which the inner ones are part.
-#[derive(Clone, Copy, Debug)]
-pub struct AllocStats {
-    totals: AllocTotals,
-}
-
-impl AllocStats {
-    /// Bytes, in all. A block that grew counts with what it grew by.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        self.totals.bytes
-    }
-
-    /// Allocations and reallocations.
-    #[must_use]
-    pub const fn allocations(&self) -> u64 {
-        self.totals.allocations
-    }
-
-    /// Bytes of the call that allocated most since the process started; of futures, of those that ended.
-    #[must_use]
-    pub const fn max_bytes(&self) -> u64 {
-        self.totals.max_bytes
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) const LAYERS: &[Layers] = &[
         rows: &[
             &["sync", "attributes", "outcome"],
             &["config", "clock", "error"],
-            &["callsite", "stats"],
+            &["callsite", "stats", "heap"],
             &["recorder"],
             &["registry"],
             &["snapshot"],
@@ -175,7 +175,8 @@ pub(super) const SQL_PLACES: &[&str] = &["store/sqlite.rs"];
 
 /// Files that may contain `unsafe`; a name that ends in `/` stands for a directory.
 pub(super) const UNSAFE_FILES: &[&str] = &[
-    "khive-perf/src/alloc.rs",
+    "khive-perf/src/alloc/",
+    "khive-perf/src/heap/",
     "khive-perf/src/callsite.rs",
     "khive-perf/src/callsite/",
     "khive-perf/src/clock.rs",

@@ -1,6 +1,7 @@
 //! Which calls of a path are timed, so that measuring stays in the budget. See [`budget`](crate::recorder::budget).
 
 use crate::config;
+use crate::heap;
 use crate::recorder::budget::{self, Costs, Usage};
 use crate::recorder::cell::Cell;
 use crate::recorder::node::{COUNTED, ENTERED, FIRST_REVIEW, LONG_WAY, Node};
@@ -131,7 +132,8 @@ impl Shard {
         let every = node
             .sampled()
             .map_or(1, |sampled| unsafe { sampled.every() });
-        let is_leaf = node.children.read() == 0;
+        // A call that is not entered has what it allocates booked to its caller.
+        let is_leaf = node.children.read() == 0 && !heap::is_installed();
         let key = match every {
             1 => node.id,
             _ if cell.timing.is_future => LONG_WAY,

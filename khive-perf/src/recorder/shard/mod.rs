@@ -187,6 +187,22 @@ impl Shard {
         self.current.load(Ordering::Relaxed)
     }
 
+    /// Hands out the series of the open calls, the innermost first.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn for_each_open(&self, mut each: impl FnMut(u32)) {
+        let mut at = self.current();
+        // SAFETY: nodes, and their parents, live as long as their shard.
+        while let Some(node) = unsafe { at.as_ref() } {
+            if node.id != ROOT_ID && node.id != node::OVERFLOW_ID {
+                each(node.id);
+            }
+            at = node.parent;
+        }
+    }
+
     #[inline(always)]
     fn set_current(&self, node: *const Node) {
         self.current.store(node.cast_mut(), Ordering::Relaxed);

@@ -1,9 +1,17 @@
 //! TrackingAllocator: a global allocator that counts what each thread allocates, over any other.
 
+mod hook;
+mod snapshot;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 
+pub use self::snapshot::{HeapCall, HeapFrame, HeapSite, HeapSnapshot, HeapSymbol};
+use crate::alloc::hook::Zero;
+use crate::heap;
 use crate::recorder::local;
-use crate::sync::{AtomicBool, Ordering};
+
+/// Without the `enabled` feature, everything is handed on and nothing counted.
+const COUNTS: bool = cfg!(feature = "enabled");
 
 /// A global allocator that hands everything to another one, and counts.
 ///
@@ -53,61 +61,62 @@ impl<A> TrackingAllocator<A> {
     }
 }
 
-/// Set by the first allocation that is counted; read where it must be known whether zero means zero.
-static INSTALLED: AtomicBool = AtomicBool::new(false);
-
 /// Whether a [`TrackingAllocator`] counts the allocations of this process.
 #[must_use]
 pub fn is_installed() -> bool {
-    INSTALLED.load(Ordering::Relaxed) || {
-        // Were it installed, this would be counted.
+    heap::is_installed() || {
+        // Were it installed, the first of a thread, at the latest, would have been noticed.
         drop(std::hint::black_box(Box::new(0_u8)));
-        INSTALLED.load(Ordering::Relaxed)
+        heap::is_installed()
     }
 }
 
-#[inline]
-fn count(block: *mut u8, bytes: usize) {
-    if block.is_null() {
-        return;
-    }
-    local::count_allocation(bytes as u64);
-    if !INSTALLED.load(Ordering::Relaxed) {
-        INSTALLED.store(true, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: every method hands its arguments to the inner allocator as they are, and returns what that returned.
-// Counting does not allocate, and cannot unwind.
+// SAFETY: every method hands its arguments to the inner allocator as they are, and returns what that returned; or does so
+// for a sampled block, see `hook`. Counting does not allocate, and cannot unwind.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for TrackingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on.
-        let block = unsafe { self.inner.alloc(layout) };
-        count(block, layout.size());
-        block
+        if COUNTS && local::count_allocation(layout.size()) {
+            // SAFETY: the caller's promises are passed on, here and below.
+            return unsafe { hook::alloc(&self.inner, layout, Zero::No) };
+        }
+        // SAFETY: see above.
+        unsafe { self.inner.alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        if COUNTS && heap::needs_table(block) {
+            // SAFETY: the caller's promises are passed on, here and below.
+            return unsafe { hook::dealloc(&self.inner, block, layout) };
+        }
+        // SAFETY: see above.
         unsafe { self.inner.dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on.
-        let block = unsafe { self.inner.alloc_zeroed(layout) };
-        count(block, layout.size());
-        block
+        if COUNTS && local::count_allocation(layout.size()) {
+            // SAFETY: the caller's promises are passed on, here and below.
+            return unsafe { hook::alloc(&self.inner, layout, Zero::Yes) };
+        }
+        // SAFETY: see above.
+        unsafe { self.inner.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on.
-        let moved = unsafe { self.inner.realloc(block, layout, size) };
-        // What it grew by; shrinking takes nothing back, as a free does not.
-        count(moved, size.saturating_sub(layout.size()));
-        moved
+        if COUNTS && heap::needs_table(block) {
+            // SAFETY: the caller's promises are passed on, here and below.
+            return unsafe { hook::realloc_tabled(&self.inner, block, layout, size) };
+        }
+        // What it grows by is counted; shrinking takes nothing back, as a free does not.
+        let growth = size.saturating_sub(layout.size());
+        if COUNTS && local::count_allocation(growth) {
+            // SAFETY: see above.
+            return unsafe { hook::realloc_picked(&self.inner, block, layout, size) };
+        }
+        // SAFETY: see above.
+        unsafe { self.inner.realloc(block, layout, size) }
     }
 }

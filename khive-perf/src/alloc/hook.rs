@@ -1,0 +1,305 @@
+//! What the allocator does out of the common case: blocks that are sampled, were, or may have been.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ptr;
+
+use crate::heap::rate::Rate;
+use crate::heap::{self, Birth, Plan, Step, Taken};
+use crate::recorder::local::{self, Pick, quiet};
+use crate::registry::current;
+
+/// Whether a block is to be zeroed.
+#[derive(Clone, Copy)]
+pub(super) enum Zero {
+    No,
+    Yes,
+}
+
+/// # Safety
+///
+/// That of [`GlobalAlloc::alloc`].
+unsafe fn plain<A: GlobalAlloc>(inner: &A, layout: Layout, zero: Zero) -> *mut u8 {
+    match zero {
+        // SAFETY: as the caller vouches.
+        Zero::No => unsafe { inner.alloc(layout) },
+        // SAFETY: as the caller vouches.
+        Zero::Yes => unsafe { inner.alloc_zeroed(layout) },
+    }
+}
+
+/// Allocates a block at which the thread's draw was used up.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::alloc`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, zero: Zero) -> *mut u8 {
+    heap::note_installed();
+    let pick = local::look();
+    // SAFETY: as the caller vouches.
+    let sampled = pick.and_then(|pick| unsafe { alloc_sampled(inner, layout, zero, pick) });
+    let block = sampled.unwrap_or_else(|| {
+        // SAFETY: as the caller vouches.
+        unsafe { plain(inner, layout, zero) }
+    });
+    if block.is_null() {
+        local::take_back(layout.size());
+    }
+    block
+}
+
+/// Allocates a block and puts it into the table; `None` if it is to be allocated as any other.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::alloc`].
+unsafe fn alloc_sampled<A: GlobalAlloc>(
+    inner: &A,
+    layout: Layout,
+    zero: Zero,
+    pick: Pick,
+) -> Option<*mut u8> {
+    let mark = local::mark();
+    let _quiet = quiet();
+    let mut plan = heap::plan(layout, pick.rate)?;
+    // SAFETY: the layout is that of the caller, or larger.
+    let base = unsafe { plain(inner, plan.layout, zero) };
+    if base.is_null() {
+        plan.give_up();
+        return None;
+    }
+    let block = plan.block_in(base);
+    let birth = Birth {
+        ledger: pick.ledger,
+        rate: pick.rate,
+        size: layout.size(),
+        mark,
+    };
+    if insert(block, plan, birth) {
+        return Some(block);
+    }
+    if ptr::eq(block, base) {
+        // Nobody needs to know of it.
+        return Some(block);
+    }
+    // SAFETY: it was allocated with this layout, above, and nobody has it.
+    unsafe { inner.dealloc(base, plan.layout) };
+    None
+}
+
+fn insert(block: *mut u8, plan: Plan, birth: Birth<'_>) -> bool {
+    let calls = current::open_calls();
+    heap::insert(block, plan, birth, calls.iter().map(Step::Call))
+}
+
+/// Frees a block that may be in the table.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::dealloc`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: Layout) {
+    let Some(taken) = heap::take(block) else {
+        // SAFETY: as the caller vouches.
+        return unsafe { inner.dealloc(block, layout) };
+    };
+    let base = taken.base(block);
+    let known = taken.layout(layout.size()).unwrap_or(layout);
+    taken.free(local::mark());
+    // SAFETY: as the table knows, it was allocated so, and is freed once, as the caller vouches.
+    unsafe { inner.dealloc(base, known) };
+}
+
+/// Resizes a block that may be in the table.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn realloc_tabled<A: GlobalAlloc>(
+    inner: &A,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    let growth = size.saturating_sub(layout.size());
+    let is_time = local::count_allocation(growth);
+    let pick = if is_time { local::look() } else { None };
+    let Some(taken) = heap::take(block) else {
+        // SAFETY: as the caller vouches.
+        return unsafe { resize_untracked(inner, block, layout, size, pick) };
+    };
+    // SAFETY: as the caller vouches.
+    let moved = unsafe { resize_tracked(inner, taken, block, layout, size, pick) };
+    if moved.is_null() {
+        local::take_back(growth);
+    }
+    moved
+}
+
+/// Resizes a block by whose growth the thread's draw was used up.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn realloc_picked<A: GlobalAlloc>(
+    inner: &A,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    let pick = local::look();
+    // SAFETY: as the caller vouches.
+    unsafe { resize_untracked(inner, block, layout, size, pick) }
+}
+
+/// Resizes a block that is not in the table, and puts it in if it is picked: then it is sampled as if it had been made
+/// with the size that it has now, because so many of its bytes have gone by.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`].
+unsafe fn resize_untracked<A: GlobalAlloc>(
+    inner: &A,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+    pick: Option<Pick>,
+) -> *mut u8 {
+    let growth = size.saturating_sub(layout.size());
+    let mark = local::mark();
+    let quiet = quiet();
+    let pick = pick.filter(|pick| !count_growth_only(pick, growth));
+    // SAFETY: as the caller vouches.
+    let into_table = |pick| unsafe { move_into_table(inner, block, layout, size, pick, mark) };
+    let moved = pick.and_then(into_table).unwrap_or_else(|| {
+        // SAFETY: as the caller vouches.
+        unsafe { inner.realloc(block, layout, size) }
+    });
+    drop(quiet);
+    if moved.is_null() {
+        local::take_back(growth);
+    }
+    moved
+}
+
+/// Where a capture tracks each block that is made in it, one that is not tracked was made elsewhere, and does not become
+/// its own by growing.
+fn count_growth_only(pick: &Pick, growth: usize) -> bool {
+    let is_capture = !ptr::eq(pick.ledger, &raw const heap::PROCESS);
+    let only = is_capture && pick.rate == Rate::Every;
+    if only {
+        let calls = current::open_calls();
+        let site = pick.ledger.site_of(calls.iter().map(Step::Call));
+        pick.ledger.count_growth(site, growth as u64);
+    }
+    only
+}
+
+/// Moves a block to where it can be found, with another size; `None` if that cannot be, and nothing has changed.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`].
+unsafe fn move_into_table<A: GlobalAlloc>(
+    inner: &A,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+    pick: Pick,
+    mark: u16,
+) -> Option<*mut u8> {
+    let resized = Layout::from_size_align(size, layout.align()).ok()?;
+    let mut plan = heap::plan(resized, pick.rate)?;
+    let birth = Birth {
+        ledger: pick.ledger,
+        rate: pick.rate,
+        size,
+        mark,
+    };
+    if plan.is_in_place() {
+        // SAFETY: as the caller vouches.
+        let moved = unsafe { inner.realloc(block, layout, size) };
+        if moved.is_null() {
+            plan.give_up();
+        } else {
+            // If there is no room it stays untracked.
+            insert(moved, plan, birth);
+        }
+        return Some(moved);
+    }
+    // SAFETY: the size is not zero, because that of the caller is not.
+    let base = unsafe { inner.alloc(plan.layout) };
+    if base.is_null() {
+        plan.give_up();
+        return None;
+    }
+    let moved = plan.block_in(base);
+    if !insert(moved, plan, birth) {
+        // SAFETY: it was allocated with this layout, above, and nobody has it.
+        unsafe { inner.dealloc(base, plan.layout) };
+        return None;
+    }
+    // SAFETY: both are blocks of at least so many bytes, and not the same.
+    unsafe { ptr::copy_nonoverlapping(block, moved, size.min(layout.size())) };
+    // SAFETY: as the caller vouches; it is not in the table.
+    unsafe { inner.dealloc(block, layout) };
+    Some(moved)
+}
+
+/// Resizes a block that was taken out of the table, and puts it back.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`].
+unsafe fn resize_tracked<A: GlobalAlloc>(
+    inner: &A,
+    taken: Taken,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+    pick: Option<Pick>,
+) -> *mut u8 {
+    let mark = local::mark();
+    let chance = local::chance();
+    let _quiet = quiet();
+    let (Some(known), Some(wanted)) = (taken.layout(layout.size()), taken.layout(size)) else {
+        taken.put_back();
+        return ptr::null_mut();
+    };
+    // SAFETY: as the table knows, it was allocated so; and the size, which is not zero, was looked at just now.
+    let base = unsafe { inner.realloc(taken.base(block), known, wanted.size()) };
+    if base.is_null() {
+        // It is still there.
+        taken.put_back();
+        return base;
+    }
+    let mut plan = taken.plan(wanted);
+    let moved = plan.block_in(base);
+    let came_to = base.wrapping_add(taken.offset());
+    if !ptr::eq(came_to, moved) {
+        // SAFETY: both are within the inner allocator's block, which is larger than ours by a page.
+        unsafe { ptr::copy(came_to, moved, size.min(layout.size())) };
+    }
+    let growth = size.saturating_sub(layout.size());
+    let reborn = pick.filter(|pick| taken.is_struck_off() && !count_growth_only(pick, growth));
+    match reborn {
+        Some(pick) => {
+            let calls = current::open_calls();
+            let birth = Birth {
+                ledger: pick.ledger,
+                rate: pick.rate,
+                size,
+                mark,
+            };
+            taken.reborn(moved, plan, birth, calls.iter().map(Step::Call));
+        }
+        None => taken.moved(moved, plan, size, chance),
+    }
+    moved
+}

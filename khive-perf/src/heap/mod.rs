@@ -1,0 +1,64 @@
+//! Heap: which blocks are alive, as far as they are sampled, and what they add up to.
+//!
+//! ```text
+//! allocation ──> bytes of the thread's draw used up? ──> Shape: where the block goes ──> inner allocator ──> table, ledger
+//! free ──> on a page boundary? ──> Index ──> Entry out of the table, ledger debited ──> inner allocator
+//! ```
+//!
+//! The allocator's hook works here, so nothing in this module allocates but from the system, waits for a lock, or
+//! unwinds. A sampled block lies on a page boundary, so that one test of its address tells a free that a block was not
+//! sampled. To put it there a larger one is asked for, which the inner allocator resizes, zeroes and frees as its own.
+//!
+//! Where blocks are sampled so often that a page for each would be too much, or each one is, blocks stay where they are,
+//! and every free looks into the table: the mask of the test is then zero.
+//!
+//! An entry leaves the table before the inner allocator gets the block, else another thread could be given the same
+//! address, and put it in, before this one has taken it out.
+
+mod index;
+pub(crate) mod ledger;
+mod memory;
+pub(crate) mod rate;
+mod shape;
+mod slab;
+mod table;
+mod traces;
+
+pub(crate) use self::ledger::{Ledger, OwnLedger, PROCESS};
+pub(crate) use self::shape::{Plan, User, needs_table, plan, use_in_place};
+use self::table::detach_all;
+pub(crate) use self::table::{Birth, Taken, insert, own_bytes, take, visit};
+pub(crate) use self::traces::Step;
+
+use crate::config;
+use crate::heap::rate::{Rate, WHOLE_BLOCK};
+use crate::sync::{AtomicBool, Ordering};
+
+/// Bytes of blocks of a size that are worth so many parts of a block.
+const fn weighted(size: usize, weight: u64) -> u64 {
+    ((size as u128 * weight as u128) / WHOLE_BLOCK as u128) as u64
+}
+
+/// The rate at which the process's blocks are sampled.
+pub(crate) fn rate_of_process() -> Rate {
+    if config::is_wanted() {
+        Rate::of(config::heap_sample_bytes())
+    } else {
+        Rate::Off
+    }
+}
+
+/// Set by an allocation of each thread, its first at the latest. Read where it must be known whether zero means zero.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Says that an allocator counts.
+pub(crate) fn note_installed() {
+    if !INSTALLED.load(Ordering::Relaxed) {
+        INSTALLED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether an allocator has counted anything.
+pub(crate) fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
