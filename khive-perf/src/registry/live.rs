@@ -106,6 +106,13 @@ impl Scope {
         }
     }
 
+    /// That of a capture.
+    pub(crate) fn of(registry: Arc<Registry>) -> Self {
+        Self {
+            registry: Some(registry),
+        }
+    }
+
     fn ledger(&self) -> &Ledger {
         self.registry
             .as_ref()

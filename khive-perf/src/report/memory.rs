@@ -69,7 +69,7 @@ pub(super) fn retained(by_self: &[&CallsiteStats]) -> Table {
 }
 
 /// A number of bytes with the unit that fits.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1_024 {
         return format!("{bytes} B");

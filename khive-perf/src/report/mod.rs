@@ -6,4 +6,5 @@ mod table;
 mod text;
 
 pub use self::json::json;
+pub(crate) use self::memory::bytes;
 pub use self::text::text;

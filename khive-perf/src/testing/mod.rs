@@ -18,6 +18,8 @@
 //! A capture sees what its own closure, the futures it awaits, and the tasks and threads that were given
 //! its [`Context`] recorded. It sees nothing else, and what it sees is not in the process's snapshot.
 
+mod heap;
+
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
@@ -28,7 +30,14 @@ use crate::registry::Registry;
 use crate::snapshot::{self, Snapshot};
 use crate::sync::Arc;
 
+#[doc(hidden)]
+pub use self::heap::Watched;
 pub use crate::clock::ManualClock;
+#[doc(inline)]
+pub use khive_perf::{
+    __assert_allocates_at_most as assert_allocates_at_most, __assert_no_leaks as assert_no_leaks,
+    __assert_peak_below as assert_peak_below,
+};
 
 /// Runs `f` and returns what it recorded beside its result.
 ///
