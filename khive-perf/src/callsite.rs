@@ -21,6 +21,17 @@ pub enum Kind {
     Future,
     /// A region of a function, from [`span!`](crate::span!).
     Region,
+    /// A span of `tracing`, from the layer for its subscribers: entered and left as often as a future is polled, maybe on
+    /// several threads.
+    Span,
+}
+
+impl Kind {
+    /// Whether a call is left and entered again before it ends.
+    #[must_use]
+    pub const fn is_resumed(self) -> bool {
+        matches!(self, Self::Future | Self::Span)
+    }
 }
 
 /// What is known about a callsite when the program is compiled.
@@ -181,7 +192,7 @@ impl Callsite {
     pub const fn new(spec: Spec) -> Self {
         Self {
             timing: Timing {
-                is_future: matches!(spec.kind, Kind::Future),
+                is_future: spec.kind.is_resumed(),
                 ..Timing::PLAIN
             },
             spec,

@@ -69,6 +69,8 @@ mod config;
 mod context;
 mod future_ext;
 mod heap;
+#[cfg(feature = "tracing")]
+mod layer;
 mod outcome;
 mod recorder;
 mod registry;
@@ -92,6 +94,8 @@ pub use crate::callsite::Kind;
 pub use crate::config::{Config, ConfigError};
 pub use crate::context::{Context, InContext};
 pub use crate::future_ext::FutureExt;
+#[cfg(feature = "tracing")]
+pub use crate::layer::{SpanLayer, layer};
 pub use crate::outcome::Outcome;
 pub use crate::snapshot::Snapshot;
 pub use crate::span::{Measured, SpanGuard};

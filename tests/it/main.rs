@@ -7,6 +7,7 @@ mod export;
 mod export_server;
 mod fields;
 mod futures;
+mod layer;
 mod measure;
 mod measure_arguments;
 mod measure_blocks;

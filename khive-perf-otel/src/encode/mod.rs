@@ -6,7 +6,7 @@ mod histogram;
 mod split;
 
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
-use khive_perf::{AttributeValue, Kind, Outcome};
+use khive_perf::{AttributeValue, Outcome};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Metric,
@@ -168,7 +168,7 @@ impl<'a> Series<'a> {
 
     /// The statistics, if this is a future.
     fn future(&self) -> Option<&'a CallsiteStats> {
-        (self.stats.kind() == Kind::Future).then_some(self.stats)
+        self.stats.kind().is_resumed().then_some(self.stats)
     }
 
     fn with_outcome(&self, outcome: Outcome) -> Vec<KeyValue> {

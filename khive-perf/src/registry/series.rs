@@ -11,6 +11,8 @@ use crate::config::{self, switches};
 use crate::recorder::local::quiet;
 use crate::registry::identity::Identity;
 use crate::sync::{Arc, Mutex, OnceLock, lock};
+#[cfg(all(feature = "enabled", feature = "tracing"))]
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Attributes of a series, sorted by name.
 pub(crate) type Attributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
@@ -208,6 +210,18 @@ pub(crate) fn named_future(
     let callsite = Box::leak(Box::new(Callsite::new(spec)));
     named.insert(key, callsite);
     callsite
+}
+
+/// A callsite that is made while the program runs: like one in the source, it lives for ever. Past the limit on series
+/// they are all one.
+#[cfg(all(feature = "enabled", feature = "tracing"))]
+pub(crate) fn made_at_run_time(spec: Spec) -> &'static Callsite {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    if MADE.fetch_add(1, Ordering::Relaxed) < config::callsites_max() {
+        Box::leak(Box::new(Callsite::new(spec)))
+    } else {
+        &OVERFLOW
+    }
 }
 
 const MEMORY_LEN: usize = 128;

@@ -68,6 +68,7 @@ fn callsite(out: &mut String, stats: &CallsiteStats) {
         Kind::Function => "function",
         Kind::Future => "future",
         Kind::Region => "region",
+        Kind::Span => "span",
     };
     let _ = write!(
         out,

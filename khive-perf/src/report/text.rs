@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::callsite::Kind;
 use crate::outcome::Outcome;
 use crate::report::memory;
 use crate::report::table::Table;
@@ -181,7 +180,7 @@ fn futures(by_self: &[&CallsiteStats]) -> Table {
         "callsite",
     ];
     let mut table = Table::new("futures", &header);
-    for stats in by_self.iter().filter(|stats| stats.kind() == Kind::Future) {
+    for stats in by_self.iter().filter(|stats| stats.kind().is_resumed()) {
         let polls = stats.polls() as f64 / (stats.calls() + stats.in_flight()).max(1) as f64;
         table.row([
             stats.in_flight().to_string(),

@@ -150,7 +150,7 @@ impl CallsiteStats {
     pub fn overhead(&self) -> Duration {
         let costs = Costs::of_process();
         let regions = match self.kind() {
-            Kind::Future => self.polls() as f64 / self.calls().max(1) as f64,
+            Kind::Future | Kind::Span => self.polls() as f64 / self.calls().max(1) as f64,
             Kind::Function | Kind::Region => 1.0,
         };
         let timed = self.timed() as f64 * costs.timed;
@@ -207,7 +207,7 @@ impl CallsiteStats {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         match self.kind() {
-            Kind::Future => self.totals.begun.saturating_sub(self.totals.ended),
+            Kind::Future | Kind::Span => self.totals.begun.saturating_sub(self.totals.ended),
             Kind::Function | Kind::Region => self.totals.open,
         }
     }

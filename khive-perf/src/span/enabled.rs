@@ -36,7 +36,7 @@ pub struct SpanGuard {
 /// An open call in one word, because a guard lives as long as the function that it measures, in its registers: the node
 /// of a call that went the short way, or a [`Frame`] on the heap; and tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word(pub(super) *const ());
+pub(crate) struct Word(pub(super) *const ());
 
 impl Word {
     /// The call failed.

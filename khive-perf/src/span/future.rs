@@ -43,37 +43,28 @@ pub struct Measured<F, P = Always> {
 
 /// What is known of a call that may go on elsewhere.
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     /// Ticks at the first poll, of the registry's clock.
     start: u64,
     /// Ticks spent in polls so far.
     busy: u64,
     /// Number of the registry that the call began in; 0 before its first poll.
-    registry: u64,
+    pub(super) registry: u64,
     /// Series, or [`NO_ID`] to take the callsite's.
     id: u32,
     /// How many calls this one stands for; 0 for one that is not timed.
     weight: u32,
     outermost: bool,
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 impl<F, P> Measured<F, P> {
     fn new(callsite: &'static Callsite, future: F, ok_if: Option<P>, id: u32) -> Self {
-        let state = State {
-            start: 0,
-            busy: 0,
-            registry: 0,
-            id,
-            weight: 1,
-            outermost: true,
-            ended: false,
-        };
         Self {
             inner: ManuallyDrop::new(future),
             ok_if,
             callsite,
-            state,
+            state: State::new(id),
         }
     }
 }
@@ -194,24 +185,39 @@ impl<F, P> Drop for Measured<F, P> {
 }
 
 impl State {
+    /// Of a call that has not begun, in a series; [`NO_ID`] takes the callsite's.
+    pub(super) const fn new(id: u32) -> Self {
+        Self {
+            start: 0,
+            busy: 0,
+            registry: 0,
+            id,
+            weight: 1,
+            outermost: true,
+            ended: false,
+        }
+    }
+
     #[inline]
     fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
+        let word = self.enter_word(callsite);
+        Entered { state: self, word }
+    }
+
+    #[inline(always)]
+    pub(super) fn enter_word(&mut self, callsite: &'static Callsite) -> Word {
         let id = if self.id == NO_ID {
             callsite.id()
         } else {
             self.id
         };
         if id == OFF_ID && self.registry == 0 && !is_scoped() {
-            return Entered {
-                state: self,
-                word: Word::NOOP,
-            };
+            return Word::NOOP;
         }
-        let word = match short_poll(id) {
+        match short_poll(id) {
             Some(node) if self.weight == 1 => self.enter_short(node),
             _ => self.enter_long(callsite, id),
-        };
-        Entered { state: self, word }
+        }
     }
 
     /// Enters a poll that is timed, and of which there was one like it from here.
@@ -331,7 +337,7 @@ impl Entered<'_> {
         if let Some(outcome) = outcome {
             self.state.end(self.word, outcome);
         } else {
-            self.state.pause(self.word);
+            let _ = self.state.pause(self.word);
         }
     }
 }
@@ -344,9 +350,9 @@ impl Drop for Entered<'_> {
 }
 
 impl State {
-    /// Ends a poll after which the future is pending.
+    /// Ends a poll after which the future is pending. Gives back when that was; 0 for one that is not timed.
     #[inline(never)]
-    fn pause(&mut self, word: Word) {
+    pub(super) fn pause(&mut self, word: Word) -> u64 {
         if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
             return self.leave_untimed(word, None);
         }
@@ -358,19 +364,22 @@ impl State {
         };
         // SAFETY: nodes live as long as their shard.
         self.record_poll(shard, unsafe { &*poll.node }, poll.ticks);
+        end
     }
 
     /// Ends the last poll.
     #[inline(never)]
     fn end(&mut self, word: Word, outcome: Outcome) {
         if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
-            return self.leave_untimed(word, Some(outcome));
+            self.leave_untimed(word, Some(outcome));
+            return;
         }
         let end = raw_ticks();
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
         let Some(poll) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
-            return self.close_long(word, end, Some(outcome));
+            self.close_long(word, end, Some(outcome));
+            return;
         };
         // SAFETY: nodes live as long as their shard.
         let node = unsafe { &*poll.node };
@@ -379,9 +388,9 @@ impl State {
     }
 
     /// Ends a poll of a future that is not timed.
-    fn leave_untimed(&mut self, word: Word, outcome: Option<Outcome>) {
+    fn leave_untimed(&mut self, word: Word, outcome: Option<Outcome>) -> u64 {
         if word == Word::NOOP {
-            return;
+            return 0;
         }
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
@@ -392,17 +401,18 @@ impl State {
         if let Some(outcome) = outcome {
             self.record_end(shard, node, 0, outcome);
         }
+        0
     }
 
     #[cold]
     #[inline(never)]
-    fn close_long(&mut self, word: Word, end: u64, outcome: Option<Outcome>) {
+    fn close_long(&mut self, word: Word, end: u64, outcome: Option<Outcome>) -> u64 {
         if word == Word::NOOP {
-            return;
+            return 0;
         }
         // SAFETY: each poll is ended once.
         let Some((shard, end, frame)) = (unsafe { frame_of(word, end) }) else {
-            return;
+            return 0;
         };
         // SAFETY: the shard is this thread's, and the frame was opened there.
         let ticks = unsafe { shard.close(&frame, end) };
@@ -419,6 +429,7 @@ impl State {
         if let Some(outcome) = outcome {
             self.record_end(shard, node, end, outcome);
         }
+        end
     }
 
     #[inline(always)]
@@ -433,7 +444,7 @@ impl State {
     }
 
     #[inline]
-    fn record_end(&mut self, shard: &Shard, node: &Node, end: u64, outcome: Outcome) {
+    pub(super) fn record_end(&mut self, shard: &Shard, node: &Node, end: u64, outcome: Outcome) {
         self.ended = true;
         if self.weight == 0 {
             shard.count_untimed(node, outcome);

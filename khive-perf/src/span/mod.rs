@@ -6,6 +6,8 @@ mod alloc;
 mod enabled;
 #[cfg(feature = "enabled")]
 mod future;
+#[cfg(all(feature = "enabled", feature = "tracing"))]
+mod resumed;
 #[cfg(feature = "enabled")]
 pub(crate) use self::future::measure_named;
 #[cfg(feature = "enabled")]
@@ -17,6 +19,8 @@ pub use self::{
         measure_future_with_if, series,
     },
 };
+#[cfg(all(feature = "enabled", feature = "tracing"))]
+pub(crate) use self::{enabled::Word, resumed::Resumed};
 
 #[cfg(not(feature = "enabled"))]
 mod disabled;

@@ -56,6 +56,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["registry"],
             &["snapshot"],
             &["span", "context", "report", "alloc"],
+            &["layer"],
             &["testing", "future_ext", "private", "__private"],
         ],
         doors: &[
