@@ -78,6 +78,7 @@ mod span;
 mod sync;
 
 pub mod alloc;
+pub mod leak;
 pub mod report;
 pub mod snapshot;
 pub mod stats;

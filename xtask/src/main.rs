@@ -8,6 +8,7 @@ mod compile_time;
 mod exam;
 mod icount;
 mod interop;
+mod leak_exam;
 mod licences;
 mod lints;
 mod off;
@@ -92,6 +93,13 @@ const COMMANDS: &[Command] = &[
                [CRATE[@VERSION]..] [--placement first|last] [--clippy] [-- ARGUMENT OF CARGO TEST..]",
         needs: "the network the first time",
         run: exam::command,
+    },
+    Command {
+        name: "leak-exam",
+        does: "judges the leak detector: families of programs that leak or do not, 200 of each;\n               \
+               [PART OF A NAME..] [--seeds N] [--design]; or --crates: released crates at work",
+        needs: "ten minutes; with --crates the network the first time",
+        run: leak_exam::command,
     },
 ];
 

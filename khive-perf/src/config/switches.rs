@@ -42,7 +42,7 @@ pub(crate) fn is_on(group: Option<&str>, name: &str, path: &str) -> bool {
 }
 
 /// Whether a text is as the pattern says, in which `*` stands for any text.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

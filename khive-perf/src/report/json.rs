@@ -174,7 +174,7 @@ fn attribute(out: &mut String, value: &AttributeValue) {
     }
 }
 
-fn list<T>(out: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {
+pub(crate) fn list<T>(out: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             out.push(',');
@@ -183,7 +183,7 @@ fn list<T>(out: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {
     }
 }
 
-fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

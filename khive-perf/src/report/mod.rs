@@ -1,6 +1,6 @@
 //! Reports: a snapshot as text for people and as JSON for programs.
 
-mod json;
+pub(crate) mod json;
 mod memory;
 mod table;
 mod text;

@@ -57,7 +57,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["snapshot"],
             &["span", "context", "report", "alloc"],
             &["layer"],
-            &["testing", "future_ext", "private", "__private"],
+            &["testing", "future_ext", "leak", "private", "__private"],
         ],
         doors: &[
             Door {

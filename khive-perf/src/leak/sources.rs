@@ -1,0 +1,39 @@
+//! Sources: a census of this process, from everything that can be counted in it.
+
+use std::time::Duration;
+
+use crate::clock::monotonic_ns;
+use crate::leak::census::{Census, Kind};
+use crate::leak::names::Names;
+use crate::leak::process::Process;
+use crate::leak::tracked;
+
+/// What is kept from one census to the next.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    process: Process,
+    names: Names,
+    unknown: Vec<(Kind, String)>,
+}
+
+impl Sources {
+    /// All that is alive now.
+    pub(super) fn census(&mut self) -> Census {
+        let mut census = Census::at(Duration::from_nanos(monotonic_ns()));
+        self.unknown.clear();
+        let left_out = tracked::add_to(&mut census, &mut self.names);
+        if left_out > 0 {
+            let says = format!("{left_out} more were declared than can be tracked");
+            self.unknown.push((Kind::Declared, says));
+        }
+        self.process
+            .add_to(&mut census, &mut self.names, &mut self.unknown);
+        self.names.describe(&mut census);
+        census
+    }
+
+    /// Kinds of which the last census had nothing, or not all, and why.
+    pub(super) fn unknown(&self) -> &[(Kind, String)] {
+        &self.unknown
+    }
+}
