@@ -71,7 +71,7 @@ impl Default for LeakConfig {
 impl LeakConfig {
     /// How long a thing may live that others of its origin do not: a session, a connection, a token.
     ///
-    /// Survivors must be older before a verdict says `Leaking`; until then it says `Suspect`. Default: the time of 30
+    /// Survivors must be older before a verdict says `Leaking`; until then it says `Suspect`. Default: the time of 60
     /// censuses.
     #[must_use]
     pub const fn lives_at_most(mut self, duration: Duration) -> Self {
@@ -175,5 +175,5 @@ fn is_like(origin: &Origin, pattern: &str) -> bool {
 }
 
 /// Defaults of the two waits, in censuses.
-const LIVES_CENSUSES: u32 = 30;
+const LIVES_CENSUSES: u32 = 60;
 const FILLS_CENSUSES: u32 = 300;

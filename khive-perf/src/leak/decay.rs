@@ -71,12 +71,16 @@ pub(super) fn weigh(ages: &Ages, span_ms: f64, youngest_ms: f64, clump: f64) -> 
         }
     }
     let total = log_mean(all.iter().map(|decay| decay.evidence), all.len());
-    // The youngest age at which the evidence is about as good as it gets sees the most recent births.
+    // The youngest age at which the evidence is about as good as it gets, or better than anybody needs, sees the most
+    // recent births.
     let best = all
         .iter()
         .map(|decay| decay.evidence)
         .fold(f64::MIN, f64::max);
-    let chosen = all.iter().rev().find(|decay| decay.evidence >= best - 3.0);
+    let chosen = all
+        .iter()
+        .rev()
+        .find(|decay| decay.evidence >= (best - 3.0).min(AMPLE));
     chosen.map(|decay| Decay {
         evidence: total,
         ..*decay
@@ -124,6 +128,8 @@ fn at(bins: &[AgeBin], mature_ms: f64, span_ms: f64) -> Option<Decay> {
     })
 }
 
+/// Evidence, in nats, that is more than anybody asks for.
+const AMPLE: f64 = 12.0;
 /// Evidence against, in nats, where immortal does not explain the deaths.
 const VETOED: f64 = 20.0;
 

@@ -1,7 +1,7 @@
 //! LeakDetector: looks again and again, and says what leaks.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::leak::census::{Census, Origin, OriginId};
@@ -19,7 +19,7 @@ use crate::leak::sources::Sources;
 /// # Overhead
 ///
 /// Nothing between two censuses. A census is sorted and compared with the one before: a microsecond for ten things,
-/// about. A report weighs the ages of each origin: some tens of microseconds.
+/// about. A report, and each sixth census, weighs the ages of each origin: some tens of microseconds.
 ///
 /// # Limits
 ///
@@ -99,6 +99,11 @@ impl LeakDetector {
         }
         if let (Some(live), Some(resident)) = (census.live_heap, census.resident) {
             self.readings.observe(census.at, live, resident);
+        }
+        if self.follower.observations().is_multiple_of(REMEMBER_EVERY) {
+            let report = self.report();
+            let leaking: HashSet<OriginId> = report.leaking().map(Finding::origin_id).collect();
+            self.follower.remember(|id| leaking.contains(id));
         }
     }
 
@@ -182,6 +187,9 @@ impl LeakDetector {
         }
     }
 }
+
+/// In such a census those that leak are remembered.
+const REMEMBER_EVERY: u64 = 6;
 
 /// An origin and what it holds.
 struct Held<'a> {

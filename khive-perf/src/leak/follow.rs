@@ -46,6 +46,8 @@ pub(super) struct Past {
     /// Things that were ever made, where somebody counts.
     pub(super) made: Option<f64>,
     pub(super) tempo: Tempo,
+    /// It was found leaking, and has not been less than suspect since.
+    pub(super) was_leaking: bool,
     /// Of all bytes.
     pub(super) total: Growth,
     /// Of the largest block of those that have grown while they were followed.
@@ -82,6 +84,13 @@ impl Follower {
 
     pub(super) const fn origins(&self) -> &HashMap<OriginId, Past> {
         &self.origins
+    }
+
+    /// Remembers who was found leaking.
+    pub(super) fn remember(&mut self, is_leaking: impl Fn(&OriginId) -> bool) {
+        for (id, past) in &mut self.origins {
+            past.was_leaking = is_leaking(id);
+        }
     }
 
     /// What each followed thing stands for, beside what it said itself.
@@ -228,6 +237,7 @@ impl Past {
             seen: 0,
             made: None,
             tempo: Tempo::default(),
+            was_leaking: false,
             total: Growth::default(),
             block: Growth::default(),
         }

@@ -18,14 +18,16 @@ const SETTLED_LEAKING: f64 = 0.1;
 const SETTLED_SUSPECT: f64 = 0.25;
 /// Survivors that a verdict needs, and deaths without survivors.
 const SURVIVORS_MIN: f64 = 8.0;
+/// Independent births of survivors that `Leaking` needs.
+const BIRTHS_MIN: f64 = 5.0;
 /// Censuses of an origin that a verdict needs.
 const OBSERVATIONS_MIN: u64 = 8;
 /// `M` is at least this many times the time between two censuses.
 const CENSUSES_PER_AGE: f64 = 2.0;
-/// Survivors are counted from the age on at which so many of them are immortal, if that comes before this part of the
-/// oldest age.
+/// Survivors are counted from the age on at which so many of them are immortal, but at the latest from this part of the
+/// oldest age on.
 const PURE: f64 = 0.8;
-const PURER_UNTIL: f64 = 0.7;
+const PURER_UNTIL: f64 = 0.35;
 /// An origin of which a smaller share has died is one that only grows.
 const MORTAL_SHARE: f64 = 0.5;
 /// An origin of which no more were ever seen is judged by its bytes.
@@ -90,7 +92,7 @@ impl Case<'_> {
                 (Some(decay), Some(births)) => self.by_survivors(&decay, &births, clump),
                 _ => self.without_survivors(),
             };
-            by_survivors.max(self.by_growth())
+            self.standing(by_survivors.max(self.by_growth()))
         };
         let decay = decay.filter(|_| births.is_some_and(|births| births.count >= 1.0));
         let mut judgement = Judgement {
@@ -118,6 +120,20 @@ impl Case<'_> {
         judgement
     }
 
+    /// What was leaking and is still suspect is leaking: births of survivors come as they like, and a doubt that was
+    /// settled does not come back with a quiet hour.
+    fn standing(&self, (verdict, reason): (Verdict, Reason)) -> (Verdict, Reason) {
+        if verdict == Verdict::Suspect && self.past.was_leaking {
+            let reason = if reason == Reason::Grows {
+                reason
+            } else {
+                Reason::Survives
+            };
+            return (Verdict::Leaking, reason);
+        }
+        (verdict, reason)
+    }
+
     fn by_survivors(&self, decay: &Decay, births: &Births, clump: f64) -> (Verdict, Reason) {
         if births.count / clump < SURVIVORS_MIN {
             return self.without_survivors();
@@ -132,7 +148,8 @@ impl Case<'_> {
             return (Verdict::Plateau, Reason::WithinCapacity);
         }
         let enough = (self.origins.max(1) as f64 / LEAKING_CHANCE).ln();
-        if decay.evidence < enough || births.chance > SETTLED_LEAKING {
+        let keep_coming = births.chance <= SETTLED_LEAKING && births.effective >= BIRTHS_MIN;
+        if decay.evidence < enough || !keep_coming {
             return (Verdict::Suspect, Reason::NotSureYet);
         }
         let patience = match (self.over_capacity, self.lifetime) {
@@ -241,11 +258,12 @@ impl Case<'_> {
     /// The same from an age on at which nearly all are immortal, if there is one: who they are is plainer there.
     fn purer(&self, decay: Decay, span_ms: f64) -> Decay {
         let immortal = self.immortal(&decay);
+        let most = (PURER_UNTIL * span_ms).max(decay.mature_ms);
         let steps = (0..).map(|step| decay.mature_ms * 2.0_f64.powf(f64::from(step) / 8.0));
-        let mut ages = steps.take_while(|age| *age <= PURER_UNTIL * span_ms);
+        let mut ages = steps.take_while(|age| *age <= most);
         let pure = ages.find(|age| immortal(*age) >= PURE);
         Decay {
-            from_ms: pure.unwrap_or(decay.mature_ms),
+            from_ms: pure.unwrap_or(most),
             ..decay
         }
     }

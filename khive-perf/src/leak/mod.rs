@@ -13,7 +13,7 @@
 //! # When to look
 //!
 //! Once a minute in a service, more often where answers are wanted sooner: waits are counted in censuses. A verdict needs
-//! 8; `Leaking` 30, or 300 for what only grows.
+//! 8; `Leaking` 60, or 300 for what only grows.
 //!
 //! # What it cannot know
 //!

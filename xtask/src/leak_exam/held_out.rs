@@ -52,12 +52,12 @@ pub(super) const SHAPES: &[Shape] = &[
         .with(|| LeakConfig::default().capacity("*", Capacity::bytes(1 << 30)))
         .held_out(),
     Shape::new("2 % under Weibull", Leaking, |world| weibull(world, 0.02))
-        .for_censuses(240)
+        .for_censuses(480)
         .held_out(),
     Shape::new("3 % under log-normal", Leaking, |world| {
         log_normal(world, 0.03)
     })
-    .for_censuses(240)
+    .for_censuses(480)
     .held_out(),
     Shape::new("2 % beside sessions", Leaking, |world| {
         sessions(world, 0.02)
@@ -65,7 +65,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .for_censuses(240)
     .held_out(),
     Shape::new("5 % of a pool's", Leaking, |world| pool(world, 0.05))
-        .for_censuses(240)
+        .for_censuses(480)
         .held_out(),
     Shape::new("2 % under hours and weeks", Leaking, |world| {
         weeks(world, 0.02)
@@ -87,7 +87,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .for_censuses(240)
     .held_out(),
     Shape::new("2 % beside an LRU", Leaking, |world| lru(world, 0.02))
-        .for_censuses(240)
+        .for_censuses(480)
         .held_out(),
     Shape::new("leak that begins half way", Leaking, |_| begins_late())
         .for_censuses(240)

@@ -7,6 +7,7 @@
 //! With `--crates`, released crates that are known to leak, and some that only seem to, do real work instead.
 
 mod design;
+mod fresh;
 mod held_out;
 mod random;
 mod score;
@@ -80,11 +81,16 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !options.here {
         return optimised(root, arguments);
     }
-    let shapes: Vec<&Shape> = [design::SHAPES, held_out::SHAPES, single::SHAPES]
-        .into_iter()
-        .flatten()
-        .filter(|shape| options.takes(shape))
-        .collect();
+    let shapes: Vec<&Shape> = [
+        design::SHAPES,
+        held_out::SHAPES,
+        single::SHAPES,
+        fresh::SHAPES,
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|shape| options.takes(shape))
+    .collect();
     if shapes.is_empty() {
         bail!("no family has {} in its name", options.names.join(" or "));
     }
@@ -172,7 +178,12 @@ mod tests {
 
     #[test]
     fn names_of_families_are_unique() {
-        let shapes = [design::SHAPES, held_out::SHAPES, single::SHAPES];
+        let shapes = [
+            design::SHAPES,
+            held_out::SHAPES,
+            single::SHAPES,
+            fresh::SHAPES,
+        ];
         let mut names: Vec<&str> = shapes
             .into_iter()
             .flatten()

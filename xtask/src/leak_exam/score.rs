@@ -6,7 +6,7 @@ use crate::leak_exam::shape::{Expected, MAIN, Set, Shape};
 use crate::leak_exam::world::World;
 
 /// A report is read at each such census, and at the last.
-const READ_EVERY: usize = 6;
+const READ_EVERY: usize = 12;
 
 /// What was said of one program.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +119,7 @@ impl Score {
         let set = match self.set {
             Set::Design => "design",
             Set::HeldOut => "held out",
+            Set::Fresh => "fresh",
         };
         let first = self
             .first

@@ -39,10 +39,9 @@ fn resize(world: &mut World, size: usize) {
 
 /// Sizes of messages are heavy-tailed, but there is a largest.
 fn ratchet(world: &mut World) -> Program {
-    let (alpha, most) = (
-        world.random.between(0.8, 2.0),
-        world.random.between(20.0, 1_000.0),
-    );
+    let alpha = world.random.between(0.8, 2.0);
+    // About as large as the largest of 30 intervals, or less.
+    let most = 600.0_f64.powf(1.0 / alpha) * world.random.between(0.3, 1.0);
     let mut largest = 0.0_f64;
     Box::new(move |world| {
         for _ in 0..20 {
