@@ -4,11 +4,12 @@
 //! [`OwnedU64`] is written by one thread and read by any; [`OwnerCell`] is touched by one thread only.
 
 use std::cell::UnsafeCell;
+use std::time::Duration;
 
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 /// A counter that one thread writes and any thread reads.
 ///
@@ -153,4 +154,15 @@ impl<T> OwnerCell<T> {
 /// must not be brought down by a panic that was its own.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a time while a condition holds; what is guarded, then.
+pub(crate) fn wait_for<'a, T>(
+    woken: &Condvar,
+    guard: MutexGuard<'a, T>,
+    time: Duration,
+    condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    let waited = woken.wait_timeout_while(guard, time, condition);
+    waited.unwrap_or_else(PoisonError::into_inner).0
 }

@@ -12,7 +12,7 @@
 //!
 //! # When to look
 //!
-//! Once a minute in a service, more often where answers are wanted sooner: waits are counted in censuses. A verdict needs
+//! A [`LeakWatch`] does so by itself. Once a minute in a service, more often where answers are wanted sooner: waits are counted in censuses. A verdict needs
 //! 8; `Leaking` 60, or 300 for what only grows.
 //!
 //! # What it cannot know
@@ -39,6 +39,7 @@ mod tempo;
 mod text;
 mod tracked;
 mod verdict;
+mod watch;
 
 pub use self::census::{Census, Kind, Live, Origin, OriginId};
 pub use self::config::{Capacity, LeakConfig};
@@ -47,6 +48,7 @@ pub use self::report::{Finding, LeakReport};
 pub use self::retention::Retention;
 pub use self::tracked::{Tracked, tracked_count};
 pub use self::verdict::{Reason, Verdict};
+pub use self::watch::{LeakReports, LeakWatch};
 
 #[cfg(test)]
 mod tests;

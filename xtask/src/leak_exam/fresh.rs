@@ -35,7 +35,7 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape::new("3 % of a nightly job", Leaking, |world| {
         nightly(world, 0.03)
     })
-    .for_censuses(480)
+    .for_censuses(720)
     .fresh(),
     Shape::new("3 % of leases not ended", Leaking, |world| {
         leases(world, 0.03)
