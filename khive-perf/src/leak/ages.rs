@@ -7,8 +7,8 @@
 //! A thing enters when it is first seen, and leaves when it dies or is still alive: both kinds of
 //! incompleteness, left truncation and right censoring, are accounted for by that.
 
-/// Half-octaves of age in milliseconds: the last is 35 days and beyond.
-pub(super) const BINS: usize = 64;
+/// Half-octaves of age in microseconds: the last is 144 days and beyond.
+pub(super) const BINS: usize = 88;
 
 /// Deaths and exposure by age, of one origin.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub(super) struct Ages {
 /// Deaths and exposure of one half-octave of age.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct AgeBin {
-    /// Its middle, in milliseconds.
-    pub(super) age_ms: f64,
+    /// Its middle, in microseconds.
+    pub(super) age_us: f64,
     pub(super) deaths: f64,
     pub(super) exposure: f64,
 }
@@ -35,8 +35,8 @@ impl Ages {
     }
 
     /// Something has lived from one age to another.
-    pub(super) fn lived(&mut self, from_ms: f64, to_ms: f64) {
-        let (from, to) = (from_ms.max(1.0), to_ms.max(1.0));
+    pub(super) fn lived(&mut self, from_us: f64, to_us: f64) {
+        let (from, to) = (from_us.max(1.0), to_us.max(1.0));
         for bin in bin_of(from)..=bin_of(to) {
             let low = from.max(lower_edge(bin));
             let high = if bin + 1 == BINS {
@@ -51,8 +51,8 @@ impl Ages {
     }
 
     /// Something has died between two ages: it counts as having done so in the middle.
-    pub(super) fn died(&mut self, from_ms: f64, to_ms: f64) {
-        let (from, to) = (from_ms.max(1.0), to_ms.max(1.0));
+    pub(super) fn died(&mut self, from_us: f64, to_us: f64) {
+        let (from, to) = (from_us.max(1.0), to_us.max(1.0));
         let middle = (from * to).sqrt();
         self.lived(from, middle);
         if let Some(deaths) = self.deaths.get_mut(bin_of(middle)) {
@@ -66,13 +66,13 @@ impl Ages {
     }
 
     /// From the half-octave of this age on, where so many things make one event.
-    pub(super) fn from(&self, age_ms: f64, clump: f64) -> Vec<AgeBin> {
-        let first = bin_of(age_ms * 1.001);
+    pub(super) fn from(&self, age_us: f64, clump: f64) -> Vec<AgeBin> {
+        let first = bin_of(age_us * 1.001);
         let bins = self.deaths.iter().zip(&self.exposure).enumerate();
         bins.skip(first)
             .filter(|(_, (deaths, exposure))| **deaths > 0 || **exposure > 0.0)
             .map(|(bin, (deaths, exposure))| AgeBin {
-                age_ms: lower_edge(bin) * 2.0_f64.powf(0.25),
+                age_us: lower_edge(bin) * 2.0_f64.powf(0.25),
                 deaths: f64::from(*deaths) / clump,
                 // A death without exposure is one at the very edge.
                 exposure: (f64::from(*exposure) / clump).max(1e-6),
@@ -106,9 +106,9 @@ impl Survival {
         Self { hazards, later }
     }
 
-    pub(super) fn from(&self, age_ms: f64) -> f64 {
-        let bin = bin_of(age_ms);
-        let left = (lower_edge(bin + 1) / age_ms.max(1.0)).ln().max(0.0);
+    pub(super) fn from(&self, age_us: f64) -> f64 {
+        let bin = bin_of(age_us);
+        let left = (lower_edge(bin + 1) / age_us.max(1.0)).ln().max(0.0);
         let (hazard, later) = (self.hazards.get(bin), self.later.get(bin));
         (-hazard.unwrap_or(&0.0) * left - later.unwrap_or(&0.0)).exp()
     }
@@ -118,11 +118,11 @@ impl Survival {
 const WIDTH: f64 = std::f64::consts::LN_2 / 2.0;
 
 /// The half-octave that an age lies in.
-pub(super) fn bin_of(age_ms: f64) -> usize {
-    ((2.0 * age_ms.max(1.0).log2()).floor() as usize).min(BINS - 1)
+pub(super) fn bin_of(age_us: f64) -> usize {
+    ((2.0 * age_us.max(1.0).log2()).floor() as usize).min(BINS - 1)
 }
 
-/// Where a half-octave begins, in milliseconds.
+/// Where a half-octave begins, in microseconds.
 pub(super) fn lower_edge(bin: usize) -> f64 {
     2.0_f64.powf(bin as f64 / 2.0)
 }
@@ -145,7 +145,7 @@ mod tests {
         ages.died(64.0, 256.0);
         let bins = ages.from(1.0, 1.0);
         let dead = bins.iter().find(|bin| bin.deaths > 0.0).expect("one death");
-        assert!((dead.age_ms - 128.0 * 2.0_f64.powf(0.25)).abs() < 1e-9);
+        assert!((dead.age_us - 128.0 * 2.0_f64.powf(0.25)).abs() < 1e-9);
         let total: f64 = bins.iter().map(|bin| bin.exposure).sum();
         assert!((total - 2.0_f64.ln()).abs() < 1e-5, "{total}");
     }

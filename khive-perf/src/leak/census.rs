@@ -133,6 +133,8 @@ pub struct Live {
     pub bytes: f64,
     /// Bytes of this one; 0 for what has no size.
     pub size: usize,
+    /// Whether it has been made larger since.
+    pub has_grown: bool,
 }
 
 impl Live {
@@ -146,7 +148,15 @@ impl Live {
             blocks: 1.0,
             bytes: size as f64,
             size,
+            has_grown: false,
         }
+    }
+
+    /// The same, and it has been made larger since.
+    #[must_use]
+    pub const fn grown(mut self) -> Self {
+        self.has_grown = true;
+        self
     }
 
     /// The same as a sample of `blocks` like it.

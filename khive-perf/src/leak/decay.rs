@@ -37,10 +37,10 @@ const SHARES: [f64; 10] = [0.03, 0.06, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0
 pub(super) struct Decay {
     /// Natural logarithm of the evidence that some are immortal; negative where they die.
     pub(super) evidence: f64,
-    /// From this age on, in milliseconds.
-    pub(super) mature_ms: f64,
+    /// From this age on, in microseconds.
+    pub(super) mature_us: f64,
     /// Survivors are told from this age on; the same, or later.
-    pub(super) from_ms: f64,
+    pub(super) from_us: f64,
     /// Share of those that reach that age and never die.
     pub(super) immortal: f64,
     /// How fast the others die.
@@ -52,22 +52,22 @@ pub(super) struct Decay {
 
 impl Decay {
     /// The chance that one of this age never dies.
-    pub(super) fn immortal_at(&self, age_ms: f64) -> f64 {
-        if age_ms < self.mature_ms {
+    pub(super) fn immortal_at(&self, age_us: f64) -> f64 {
+        if age_us < self.mature_us {
             return 0.0;
         }
-        let mortal = (1.0 - self.immortal) * (age_ms / self.mature_ms).powf(-self.alpha);
+        let mortal = (1.0 - self.immortal) * (age_us / self.mature_us).powf(-self.alpha);
         self.immortal / (self.immortal + mortal)
     }
 }
 
-/// Weighs the hypotheses. `span_ms` is `A`, `youngest_ms` the least `M`, `clump` how many things make one event.
-pub(super) fn weigh(ages: &Ages, span_ms: f64, youngest_ms: f64, clump: f64) -> Option<Decay> {
+/// Weighs the hypotheses. `span_us` is `A`, `youngest_us` the least `M`, `clump` how many things make one event.
+pub(super) fn weigh(ages: &Ages, span_us: f64, youngest_us: f64, clump: f64) -> Option<Decay> {
     let mut all: Vec<Decay> = Vec::new();
     for half in 1..=HALF_OCTAVES {
-        let mature_ms = span_ms * 0.5_f64.powf(f64::from(half) / 2.0);
-        if mature_ms >= youngest_ms {
-            all.extend(at(&ages.from(mature_ms, clump), mature_ms, span_ms));
+        let mature_us = span_us * 0.5_f64.powf(f64::from(half) / 2.0);
+        if mature_us >= youngest_us {
+            all.extend(at(&ages.from(mature_us, clump), mature_us, span_us));
         }
     }
     let total = log_mean(all.iter().map(|decay| decay.evidence), all.len());
@@ -87,18 +87,18 @@ pub(super) fn weigh(ages: &Ages, span_ms: f64, youngest_ms: f64, clump: f64) -> 
     })
 }
 
-fn at(bins: &[AgeBin], mature_ms: f64, span_ms: f64) -> Option<Decay> {
+fn at(bins: &[AgeBin], mature_us: f64, span_us: f64) -> Option<Decay> {
     if bins.is_empty() {
         return None;
     }
-    let floor = |bin: &AgeBin| bin.age_ms / (REACH * span_ms);
+    let floor = |bin: &AgeBin| bin.age_us / (REACH * span_us);
     let mortal = best_rising(bins, floor);
     let mut best = (f64::MIN, 0.0, 0.0);
     let mut all = Vec::with_capacity(ALPHAS.len() * SHARES.len());
     for alpha in ALPHAS {
         let tail: Vec<f64> = bins
             .iter()
-            .map(|bin| (bin.age_ms / mature_ms).powf(-alpha))
+            .map(|bin| (bin.age_us / mature_us).powf(-alpha))
             .collect();
         for share in SHARES {
             let hazards = tail.iter().map(|tail| hazard(*tail, alpha, share));
@@ -112,15 +112,15 @@ fn at(bins: &[AgeBin], mature_ms: f64, span_ms: f64) -> Option<Decay> {
     }
     let (_, alpha, immortal) = best;
     let mean = log_mean(all.iter().copied(), all.len());
-    let is_explained = explains(bins, mature_ms, alpha, immortal);
+    let is_explained = explains(bins, mature_us, alpha, immortal);
     Some(Decay {
         evidence: if is_explained {
             mean - mortal
         } else {
             (mean - mortal).min(-VETOED)
         },
-        mature_ms,
-        from_ms: mature_ms,
+        mature_us,
+        from_us: mature_us,
         immortal,
         alpha,
         deaths: bins.iter().map(|bin| bin.deaths).sum(),
@@ -134,10 +134,10 @@ const AMPLE: f64 = 12.0;
 const VETOED: f64 = 20.0;
 
 /// Whether the deaths beyond each age are no more than a model with immortals has, but for chance.
-fn explains(bins: &[AgeBin], mature_ms: f64, alpha: f64, share: f64) -> bool {
+fn explains(bins: &[AgeBin], mature_us: f64, alpha: f64, share: f64) -> bool {
     let (mut deaths, mut expected) = (0.0_f64, 0.0_f64);
     bins.iter().rev().all(|bin| {
-        let tail = (bin.age_ms / mature_ms).powf(-alpha);
+        let tail = (bin.age_us / mature_us).powf(-alpha);
         deaths += bin.deaths;
         expected += bin.exposure * hazard(tail, alpha, share);
         // Chernoff's bound of a Poisson number's upper tail.

@@ -75,7 +75,7 @@ impl LeakDetector {
     ///
     /// # Overhead
     ///
-    /// Reads what is declared and, on Linux, `/proc/self/fd` and `/proc/self/task`: some microseconds for each open file
+    /// Reads the table of sampled blocks, tens of nanoseconds for each, what is declared and, on Linux, `/proc/self/fd` and `/proc/self/task`: some microseconds for each open file
     /// and thread.
     pub fn observe(&mut self) {
         let census = self.sources.census();

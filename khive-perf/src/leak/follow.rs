@@ -193,17 +193,25 @@ impl Follower {
     }
 
     fn survived(&mut self, live: &Live, now: Duration) {
-        let (from, to) = (age_ms(live, self.at), age_ms(live, now));
+        let (from, to) = (age_us(live, self.at), age_us(live, now));
         if let Some(past) = self.origins.get_mut(&live.origin) {
             past.ages.lived(from, to);
         }
     }
 
     fn died(&mut self, live: &Live, now: Duration) {
-        let (from, to) = (age_ms(live, self.at), age_ms(live, now));
+        let (from, to) = (age_us(live, self.at), age_us(live, now));
         if let Some(past) = self.origins.get_mut(&live.origin) {
             past.ages.died(from, to);
         }
+    }
+
+    /// Whether a thing has been there for half of the time that its origin has. Others grow and go.
+    fn is_elder(&self, live: &Live) -> bool {
+        self.origins.get(&live.origin).is_some_and(|past| {
+            let half = self.at.saturating_sub(past.first) / 2;
+            self.at.saturating_sub(live.born) >= half
+        })
     }
 
     /// Notes how much each origin holds.
@@ -211,10 +219,12 @@ impl Follower {
         let (at, weight) = (self.at, self.weight());
         let mut held: HashMap<OriginId, (f64, f64)> = HashMap::new();
         for followed in &self.live {
-            let (total, block) = held.entry(followed.live.origin).or_default();
-            *total += followed.live.bytes * weight;
-            if followed.live.size > followed.first_size {
-                *block = block.max(followed.live.size as f64);
+            let live = &followed.live;
+            let (total, block) = held.entry(live.origin).or_default();
+            *total += live.bytes * weight;
+            let grew = live.has_grown || live.size > followed.first_size;
+            if grew && self.is_elder(live) {
+                *block = block.max(live.size as f64);
             }
         }
         for (origin, past) in &mut self.origins {
@@ -248,9 +258,9 @@ const fn key_of(live: &Live) -> (OriginId, u64) {
     (live.origin, live.id)
 }
 
-/// Age at a moment, in milliseconds.
-pub(super) fn age_ms(live: &Live, at: Duration) -> f64 {
-    at.saturating_sub(live.born).as_secs_f64() * 1_000.0
+/// Age at a moment, in microseconds.
+pub(super) fn age_us(live: &Live, at: Duration) -> f64 {
+    at.saturating_sub(live.born).as_secs_f64() * 1_000_000.0
 }
 
 /// Whether a thing is among the one in 2 to this power that are followed: by its id, so that it always is or never.

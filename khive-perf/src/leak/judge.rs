@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::leak::ages::Survival;
 use crate::leak::config::LeakConfig;
 use crate::leak::decay::{self, Decay};
-use crate::leak::follow::{Followed, Past, age_ms};
+use crate::leak::follow::{Followed, Past, age_us};
 use crate::leak::settle::{self, Births};
 use crate::leak::verdict::{Reason, Verdict};
 
@@ -78,13 +78,13 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     pub(super) fn judge(&self) -> Judgement {
-        let span_ms = self.span_ms();
+        let span_us = self.span_us();
         let clump = self.past.clumps.size();
-        let lifetime_ms = self.lifetime.map_or(0.0, ms);
-        let youngest_ms = (ms(self.interval) * CENSUSES_PER_AGE).max(lifetime_ms);
-        let decay = decay::weigh(&self.past.ages, span_ms, youngest_ms, clump);
-        let decay = decay.map(|decay| self.purer(decay, span_ms));
-        let births = decay.map(|decay| self.births(&decay, span_ms, clump));
+        let lifetime_us = self.lifetime.map_or(0.0, us);
+        let youngest_us = (us(self.interval) * CENSUSES_PER_AGE).max(lifetime_us);
+        let decay = decay::weigh(&self.past.ages, span_us, youngest_us, clump);
+        let decay = decay.map(|decay| self.purer(decay, span_us));
+        let births = decay.map(|decay| self.births(&decay, span_us, clump));
         let (verdict, reason) = if self.past.observations < OBSERVATIONS_MIN {
             (Verdict::InsufficientData, Reason::TooFewCensuses)
         } else {
@@ -99,7 +99,7 @@ impl Case<'_> {
             verdict,
             reason,
             survivors: births.map_or(0.0, |births| births.count) * self.weight,
-            mature: decay.map_or(Duration::ZERO, |decay| of_ms(decay.from_ms)),
+            mature: decay.map_or(Duration::ZERO, |decay| of_us(decay.from_us)),
             deaths: decay.map_or(0.0, |decay| decay.deaths * clump),
             expected: decay.map_or(0.0, |decay| decay.expected * clump),
             evidence: decay.map_or(0.0, |decay| decay.evidence),
@@ -107,7 +107,7 @@ impl Case<'_> {
             things_per_hour: Rate::default(),
         };
         if let (Some(decay), Some(births)) = (decay, births) {
-            self.rates(&mut judgement, &decay, &births, span_ms);
+            self.rates(&mut judgement, &decay, &births, span_us);
         }
         if reason == Reason::Grows {
             let mean = self.growth().rate() * 3_600.0;
@@ -213,8 +213,8 @@ impl Case<'_> {
     }
 
     /// Age of the oldest survivors, without a straggler or two.
-    fn span_ms(&self) -> f64 {
-        let ages = self.live.iter().map(|one| age_ms(&one.live, self.at));
+    fn span_us(&self) -> f64 {
+        let ages = self.live.iter().map(|one| age_us(&one.live, self.at));
         let mut ages: Vec<f64> = ages.collect();
         let left_out = (ages.len() / 20).min(5);
         if ages.is_empty() {
@@ -224,12 +224,12 @@ impl Case<'_> {
         *age
     }
 
-    fn births(&self, decay: &Decay, span_ms: f64, clump: f64) -> Births {
+    fn births(&self, decay: &Decay, span_us: f64, clump: f64) -> Births {
         let born = self.live.iter().map(|one| one.live.born).min();
         let from = born
             .unwrap_or(self.at)
-            .min(self.at.saturating_sub(of_ms(span_ms)));
-        let to = self.at.saturating_sub(of_ms(decay.from_ms));
+            .min(self.at.saturating_sub(of_us(span_us)));
+        let to = self.at.saturating_sub(of_us(decay.from_us));
         let tempo = &self.past.tempo;
         let (first, last) = (tempo.made_by(from), tempo.made_by(to));
         let by_calendar = self.only_grows() || last - first < SURVIVORS_MIN;
@@ -243,8 +243,8 @@ impl Case<'_> {
         };
         let immortal = self.immortal(decay);
         let mature = self.live.iter().filter_map(|one| {
-            let age = age_ms(&one.live, self.at);
-            (age >= decay.from_ms).then(|| (moment(one.live.born), immortal(age)))
+            let age = age_us(&one.live, self.at);
+            (age >= decay.from_us).then(|| (moment(one.live.born), immortal(age)))
         });
         settle::births(mature, clump)
     }
@@ -252,42 +252,42 @@ impl Case<'_> {
     /// The chance that what has reached an age never dies, as both ways to tell it allow.
     fn immortal(&self, decay: &Decay) -> impl Fn(f64) -> f64 + use<> {
         let (survival, decay) = (Survival::of(&self.past.ages), *decay);
-        move |age_ms| decay.immortal_at(age_ms).min(survival.from(age_ms))
+        move |age_us| decay.immortal_at(age_us).min(survival.from(age_us))
     }
 
     /// The same from an age on at which nearly all are immortal, if there is one: who they are is plainer there.
-    fn purer(&self, decay: Decay, span_ms: f64) -> Decay {
+    fn purer(&self, decay: Decay, span_us: f64) -> Decay {
         let immortal = self.immortal(&decay);
-        let most = (PURER_UNTIL * span_ms).max(decay.mature_ms);
-        let steps = (0..).map(|step| decay.mature_ms * 2.0_f64.powf(f64::from(step) / 8.0));
+        let most = (PURER_UNTIL * span_us).max(decay.mature_us);
+        let steps = (0..).map(|step| decay.mature_us * 2.0_f64.powf(f64::from(step) / 8.0));
         let mut ages = steps.take_while(|age| *age <= most);
         let pure = ages.find(|age| immortal(*age) >= PURE);
         Decay {
-            from_ms: pure.unwrap_or(most),
+            from_us: pure.unwrap_or(most),
             ..decay
         }
     }
 
     /// Immortals that are older.
     fn older_than(&self, age: Duration, decay: &Decay) -> f64 {
-        let least = ms(age).max(decay.from_ms);
-        let ages = self.live.iter().map(|one| age_ms(&one.live, self.at));
+        let least = us(age).max(decay.from_us);
+        let ages = self.live.iter().map(|one| age_us(&one.live, self.at));
         ages.filter(|age| *age >= least)
             .map(self.immortal(decay))
             .sum()
     }
 
     /// How fast immortals come: those of an age at which they can be told, over the time in which they were born.
-    fn rates(&self, judgement: &mut Judgement, decay: &Decay, births: &Births, span_ms: f64) {
-        let hours = (span_ms - decay.from_ms) / 3_600_000.0;
+    fn rates(&self, judgement: &mut Judgement, decay: &Decay, births: &Births, span_us: f64) {
+        let hours = (span_us - decay.from_us) / 3_600_000_000.0;
         if hours <= 0.0 {
             return;
         }
         let (mut bytes, mut bytes_squares, mut things, mut things_squares) = (0.0, 0.0, 0.0, 0.0);
         let immortal = self.immortal(decay);
         for one in self.live {
-            let age = age_ms(&one.live, self.at);
-            let chance = if age < decay.from_ms {
+            let age = age_us(&one.live, self.at);
+            let chance = if age < decay.from_us {
                 0.0
             } else {
                 immortal(age)
@@ -313,10 +313,10 @@ impl Case<'_> {
     }
 }
 
-fn of_ms(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or_default()
+fn of_us(us: f64) -> Duration {
+    Duration::try_from_secs_f64(us / 1_000_000.0).unwrap_or_default()
 }
 
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
+fn us(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000_000.0
 }

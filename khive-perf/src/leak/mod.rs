@@ -1,13 +1,13 @@
 //! Leaks: what lives on and on, whose it is, and how fast it grows.
 //!
-//! A [`LeakDetector`] takes a [`Census`] now and then: of what the program declares with [`Tracked`], and of open
-//! files and threads. It follows each thing to its death, and judges each place that makes them by whether the
+//! A [`LeakDetector`] takes a [`Census`] now and then: of what a [`TrackingAllocator`](crate::alloc::TrackingAllocator)
+//! has sampled, of what the program declares with [`Tracked`], and of open files and threads. It follows each thing to its death, and judges each place that makes them by whether the
 //! old ones still die, and whether more of those that do not keep coming. It does not look at slopes: a heap that grows
 //! is a cache that fills, a service that warms up, a tide.
 //!
 //! ```text
-//! Tracked, /proc, or values of your own ─> Census ─> LeakDetector ─> LeakReport ─> text, JSON
-//!                                            now and then   what died, how old    Leaking, Suspect, Plateau, InsufficientData
+//! heap samples, Tracked, /proc, or values of your own ─> Census ─> LeakDetector ─> LeakReport ─> text, JSON
+//!                                                          now and then   what died, how old    Leaking, Suspect, Plateau, InsufficientData
 //! ```
 //!
 //! # When to look
@@ -28,6 +28,7 @@ mod decay;
 mod detector;
 mod follow;
 mod growth;
+mod heap;
 mod judge;
 mod names;
 mod process;

@@ -1,26 +1,28 @@
 //! Sources: a census of this process, from everything that can be counted in it.
 
-use std::time::Duration;
-
-use crate::clock::monotonic_ns;
 use crate::leak::census::{Census, Kind};
+use crate::leak::heap::Heap;
 use crate::leak::names::Names;
 use crate::leak::process::Process;
 use crate::leak::tracked;
+use crate::registry::live::Scope;
 
 /// What is kept from one census to the next.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
+    heap: Heap,
     process: Process,
     names: Names,
     unknown: Vec<(Kind, String)>,
 }
 
 impl Sources {
-    /// All that is alive now.
+    /// All that is alive now; inside of a capture, of the heap what was allocated in it.
     pub(super) fn census(&mut self) -> Census {
-        let mut census = Census::at(Duration::from_nanos(monotonic_ns()));
+        let scope = Scope::current();
+        let mut census = Census::at(scope.now());
         self.unknown.clear();
+        self.heap.add_to(&mut census, &scope, &mut self.unknown);
         let left_out = tracked::add_to(&mut census, &mut self.names);
         if left_out > 0 {
             let says = format!("{left_out} more were declared than can be tracked");

@@ -62,7 +62,6 @@ fn calls_up(ledger: &Ledger, site: u32) -> impl Iterator<Item = u32> {
 
 /// A sampled block that is alive.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "the detector of leaks tells blocks apart by them")]
 pub(crate) struct LiveSample {
     /// Never used again.
     pub(crate) id: u64,
@@ -86,6 +85,20 @@ pub(crate) struct LiveSample {
 pub(crate) struct SiteFigures {
     pub(crate) site: SiteId,
     pub(crate) sums: Sums,
+}
+
+impl SiteId {
+    /// The number.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl SiteFigures {
+    /// Blocks that were ever allocated there, as estimated.
+    pub(crate) fn allocated_blocks(&self) -> f64 {
+        whole(self.sums.allocated_blocks)
+    }
 }
 
 /// Where blocks were allocated.
