@@ -11,6 +11,7 @@ use crate::leak::judge::Case;
 use crate::leak::report::{Finding, Holding, LeakReport};
 use crate::leak::retention::Readings;
 use crate::leak::sources::Sources;
+use crate::recorder::local::quiet;
 
 /// Looks again and again at what is alive, and tells which of it leaks.
 ///
@@ -86,6 +87,8 @@ impl LeakDetector {
     ///
     /// A census that is not later than the one before is left out.
     pub fn observe_census(&mut self, census: &Census) {
+        // Its own memory is nobody's leak.
+        let _quiet = quiet();
         let is_first = self.follower.observations() == 0;
         if !self.follower.observe(census) {
             return;
@@ -93,9 +96,10 @@ impl LeakDetector {
         if is_first {
             self.began = census.at;
         }
-        let is_known = |id: &OriginId| self.follower.origins().contains_key(id);
-        for (id, origin) in census.origins.iter().filter(|(id, _)| is_known(id)) {
-            self.names.entry(*id).or_insert_with(|| origin.clone());
+        for (id, origin) in &census.origins {
+            if self.names.len() < 2 * self.config.origins_limit() || self.names.contains_key(id) {
+                self.names.entry(*id).or_insert_with(|| origin.clone());
+            }
         }
         if let (Some(live), Some(resident)) = (census.live_heap, census.resident) {
             self.readings.observe(census.at, live, resident);
@@ -110,6 +114,7 @@ impl LeakDetector {
     /// What is known by now, worst first. The same censuses give the same report.
     #[must_use]
     pub fn report(&self) -> LeakReport {
+        let _quiet = quiet();
         let live: HashMap<OriginId, &[Followed]> = self.follower.by_origin().collect();
         let unnamed = Origin::default();
         let mut origins: Vec<Held<'_>> = self

@@ -5,6 +5,7 @@ use crate::leak::heap::Heap;
 use crate::leak::names::Names;
 use crate::leak::process::Process;
 use crate::leak::tracked;
+use crate::recorder::local::quiet;
 use crate::registry::live::Scope;
 
 /// What is kept from one census to the next.
@@ -20,6 +21,7 @@ impl Sources {
     /// All that is alive now; inside of a capture, of the heap what was allocated in it.
     pub(super) fn census(&mut self) -> Census {
         let scope = Scope::current();
+        let _quiet = quiet();
         let mut census = Census::at(scope.now());
         self.unknown.clear();
         self.heap.add_to(&mut census, &scope, &mut self.unknown);

@@ -35,6 +35,8 @@ struct Options {
     /// Families whose names contain one of these; all if there are none.
     names: Vec<String>,
     design_only: bool,
+    /// Released crates at work instead of simulated programs.
+    crates: bool,
     /// This is the optimised program that was started to do the work.
     here: bool,
 }
@@ -45,6 +47,7 @@ impl Options {
             seeds: SEEDS,
             names: Vec::new(),
             design_only: false,
+            crates: false,
             here: false,
         };
         let mut arguments = arguments.iter();
@@ -52,6 +55,7 @@ impl Options {
             match argument.as_str() {
                 "--here" => options.here = true,
                 "--design" => options.design_only = true,
+                "--crates" => options.crates = true,
                 "--seeds" => {
                     let count = arguments.next().context("`--seeds` needs a number")?;
                     let count = count.parse().ok().filter(|count| *count > 0);
@@ -78,6 +82,9 @@ impl Options {
 /// Examines the detector.
 pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     let options = Options::read(arguments)?;
+    if options.crates {
+        return released(root);
+    }
     if !options.here {
         return optimised(root, arguments);
     }
@@ -120,6 +127,19 @@ fn optimised(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
         .args(["leak-exam", "--here"])
         .args(arguments);
+    Ok(if run::succeeds(&mut command, root)? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the crates of `benches/leaks`, which prints a row for each.
+fn released(root: &Path) -> Result<ExitCode> {
+    let mut command: Command = run::cargo();
+    command
+        .args(["run", "--quiet", "--release", "--locked"])
+        .args(["--manifest-path", "benches/leaks/Cargo.toml"]);
     Ok(if run::succeeds(&mut command, root)? {
         ExitCode::SUCCESS
     } else {
