@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
 
 use crate::encode::Value;
@@ -39,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) buckets_max: usize,
     pub(crate) resource: BTreeMap<String, Value>,
     pub(crate) source: Source,
+    pub(crate) leaks: Option<LeakReports>,
     pub(crate) on_error: Option<OnError>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) buckets_max: usize,
     pub(crate) resource: Vec<(String, Value)>,
     pub(crate) source: Source,
+    pub(crate) leaks: Option<LeakReports>,
     pub(crate) on_error: Option<OnError>,
 }
 
@@ -81,6 +84,7 @@ impl Settings {
             buckets_max: 320,
             resource: resource::detect(),
             source: Arc::new(khive_perf::snapshot),
+            leaks: None,
             on_error: None,
         }
     }
@@ -146,6 +150,7 @@ impl Settings {
             buckets_max: self.buckets_max,
             resource: self.resource.into_iter().collect(),
             source: self.source,
+            leaks: self.leaks,
             on_error: self.on_error,
         })
     }

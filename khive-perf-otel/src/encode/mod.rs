@@ -3,6 +3,7 @@
 //! The metrics are those of `docs/metrics.md`.
 
 mod histogram;
+mod leaks;
 mod split;
 
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
@@ -14,6 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+pub(crate) use self::leaks::leaks;
 pub(crate) use self::split::{Envelope, Split, split};
 
 /// How the figures of a snapshot are to be read.

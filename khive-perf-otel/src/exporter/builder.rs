@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
 
 use crate::config::Settings;
@@ -129,6 +130,25 @@ impl ExporterBuilder {
         source: impl Fn() -> Snapshot + Send + Sync + 'static,
     ) -> Self {
         self.settings.source = Arc::new(source);
+        self
+    }
+
+    /// Sends what a [`LeakWatch`](khive_perf::leak::LeakWatch) says, too: how many places have which verdict, and of the
+    /// hundred worst that leak or may leak what they retain and how fast.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use khive_perf::leak::{LeakConfig, LeakWatch};
+    ///
+    /// let watch = LeakWatch::start(LeakConfig::default(), Duration::from_secs(60))?;
+    /// let exporter = khive_perf_otel::Exporter::builder().leak_reports(watch.reports()).start()?;
+    /// # drop(exporter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn leak_reports(mut self, reports: LeakReports) -> Self {
+        self.settings.leaks = Some(reports);
         self
     }
 

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use crate::config::{Config, Source};
 use crate::encode::{self, Envelope, Shape};
@@ -11,6 +13,7 @@ use crate::worker::state::State;
 
 pub(super) struct Collector {
     source: Source,
+    leaks: Option<LeakReports>,
     envelope: Envelope,
     is_delta: bool,
     buckets_max: usize,
@@ -36,6 +39,7 @@ impl Collector {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             source: config.source.clone(),
+            leaks: config.leaks.clone(),
             envelope: Envelope {
                 resource: encode::resource(&config.resource),
                 scope: encode::scope(),
@@ -70,10 +74,10 @@ impl Collector {
                 None => snapshot.clone(),
             };
             let shape = self.shape(delta.start_unix_ns(), &snapshot);
-            (encode::metrics(&delta, &shape), snapshot)
+            (self.metrics(&delta, &shape), snapshot)
         } else {
             let shape = self.shape(snapshot.start_unix_ns(), &snapshot);
-            (encode::metrics(&snapshot, &shape), snapshot)
+            (self.metrics(&snapshot, &shape), snapshot)
         };
         self.previous = Some(previous);
         let split = encode::split(metrics, &self.envelope, self.bytes_max);
@@ -88,6 +92,15 @@ impl Collector {
             time_unix_ns: snapshot.time_unix_ns(),
             buckets_max: self.buckets_max,
         }
+    }
+
+    /// What a snapshot says, and the latest leak report.
+    fn metrics(&self, snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
+        let mut metrics = encode::metrics(snapshot, shape);
+        if let Some(leaks) = &self.leaks {
+            metrics.extend(encode::leaks(&leaks.latest(), shape));
+        }
+        metrics
     }
 
     /// All that a snapshot says but for the time of saying it.

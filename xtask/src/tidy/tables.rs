@@ -141,7 +141,7 @@ pub(super) const LAYERS: &[Layers] = &[
 ];
 
 /// Modules of the core that the exporter may name, besides the types at its root.
-pub(super) const CORE_FOR_EXPORTER: &[&str] = &["snapshot", "stats", "report", "testing"];
+pub(super) const CORE_FOR_EXPORTER: &[&str] = &["snapshot", "stats", "report", "leak", "testing"];
 
 /// A package and the packages it must never depend on, in any table of its manifest.
 pub(super) const STRANGERS: &[(&str, &[&str])] = &[
