@@ -9,6 +9,7 @@ mod exam;
 mod icount;
 mod interop;
 mod leak_exam;
+mod judge_exam;
 mod licences;
 mod lints;
 mod off;
@@ -100,6 +101,11 @@ const COMMANDS: &[Command] = &[
                [PART OF A NAME..] [--seeds N] [--design]; or --crates: released crates at work",
         needs: "ten minutes; with --crates the network the first time",
         run: leak_exam::command,
+        name: "judge-exam",
+        does: "how often comparison and trend are wrong, against thresholds fixed before the run;\n               \
+               [SERIES.json] adds labelled series: {\"name\": [[values], step or null]}",
+        needs: "a C compiler",
+        run: judge_exam::command,
     },
 ];
 

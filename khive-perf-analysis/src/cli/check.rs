@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use khive_perf_analysis::detect::Verdict;
+use khive_perf_analysis::detect::{Settings, Verdict};
 use khive_perf_analysis::store::Store;
 
 use crate::cli::compare::Sides;
@@ -17,7 +17,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        let comparison = self.sides.answer(store)?;
+        let comparison = self.sides.answer(store, Settings::gate())?;
         Ok(match comparison.verdict() {
             Verdict::Regressed => ExitCode::from(EXIT_REGRESSED),
             Verdict::Inconclusive(_) => ExitCode::from(EXIT_INCONCLUSIVE),

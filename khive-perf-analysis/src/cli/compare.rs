@@ -46,17 +46,17 @@ enum ReportFormat {
 
 impl Compare {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        self.sides.answer(store)?;
+        self.sides.answer(store, Settings::default())?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Sides {
     /// Compares, and writes the answer.
-    pub(crate) fn answer(&self, store: &Store) -> Result<Comparison, Failure> {
+    pub(crate) fn answer(&self, store: &Store, sure: Settings) -> Result<Comparison, Failure> {
         let settings = Settings {
             min_effect: self.min_effect / 100.0,
-            ..Settings::default()
+            ..sure
         };
         let base = load(store, &self.base)?;
         let candidate = load(store, &self.candidate)?;

@@ -13,6 +13,7 @@ mod drift;
 mod measure;
 mod row;
 pub mod settings;
+pub mod trend;
 mod verdict;
 
 pub use crate::detect::comparison::{Change, Comparison, Finding, Interval, Measured, Side};

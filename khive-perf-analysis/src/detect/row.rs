@@ -7,7 +7,7 @@ use crate::detect::measure::{self, Calls, Measure};
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{self, Reason, Severity, Verdict};
 use crate::model::{CallsiteKey, Run};
-use crate::stats::discovery;
+use crate::stats::discovery::{self, Question};
 
 /// A callsite with one cell for each of [`Measure::ALL`].
 pub(crate) struct Row<'a> {
@@ -69,8 +69,8 @@ pub(crate) fn remove_drift(rows: &mut [Row<'_>]) -> Drift {
 
 /// Judges every callsite, with the evidence asked for raised by their number.
 pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings) -> Vec<Finding> {
-    let judged = adjusted(rows, Measure::JUDGED);
-    let guard = adjusted(rows, Measure::Mean);
+    let judged = adjusted(rows, Measure::JUDGED, settings);
+    let guard = adjusted(rows, Measure::Mean, settings);
     rows.iter()
         .zip(judged.into_iter().zip(guard))
         .map(|(row, (judged, guard))| row.finding(judged, guard, settings))
@@ -78,16 +78,14 @@ pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings) -> Vec<Finding> {
 }
 
 /// Adjusted p-values of one measure; callsites without an interval ask nothing and must not dilute the rest.
-fn adjusted(rows: &[Row<'_>], measure: Measure) -> Vec<f64> {
-    let p = |row: &Row<'_>| {
-        let contrast = row.contrast(measure)?;
-        contrast.standard_error.map(|_| contrast.p())
-    };
-    let p: Vec<Option<f64>> = rows.iter().map(p).collect();
-    let asked: Vec<f64> = p.iter().copied().flatten().collect();
-    let mut adjusted = discovery::adjust(&asked).into_iter();
-    p.iter()
-        .map(|p| p.and_then(|_| adjusted.next()).unwrap_or(1.0))
+fn adjusted(rows: &[Row<'_>], measure: Measure, settings: &Settings) -> Vec<f64> {
+    let question = |row: &Row<'_>| verdict::question(row.contrast(measure)?, settings);
+    let questions: Vec<Option<Question>> = rows.iter().map(question).collect();
+    let asked: Vec<Question> = questions.iter().copied().flatten().collect();
+    let mut adjusted = discovery::adjust_above_floor(&asked).into_iter();
+    questions
+        .iter()
+        .map(|question| question.and_then(|_| adjusted.next()).unwrap_or(1.0))
         .collect()
 }
 

@@ -6,7 +6,15 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Share of false ones among the changes shown that is put up with (Benjamini-Hochberg).
 ///
 /// Where nothing changed at all, it is the chance that a whole comparison shows anything.
-pub const FALSE_DISCOVERY_RATE: f64 = 0.005;
+pub const FALSE_DISCOVERY_RATE: f64 = 0.05;
+
+/// The same for a gate: one build in two hundred, and not one in twenty, may be red for nothing.
+pub const GATE_FALSE_DISCOVERY_RATE: f64 = 0.005;
+
+/// Which share of the false discoveries may be regressions; the rest may be improvements.
+///
+/// A gate is asked what got slower, so most of the error is spent there.
+pub const REGRESSION_SHARE: f64 = 0.8;
 
 /// Smaller relative changes are not worth a verdict, however sure.
 pub const MIN_EFFECT: f64 = 0.05;
@@ -47,6 +55,12 @@ pub const FAILURES_RISE: f64 = 0.01;
 /// A regression is an origin where at least this share of the time it added is its own.
 pub const OWN_SHARE: f64 = 0.5;
 
+/// Smaller relative steps of a series of runs are not worth a word.
+pub const TREND_MIN_EFFECT: f64 = 0.03;
+
+/// The noise of a series is taken to be at least this share of the smallest step worth a word.
+pub const TREND_RESOLUTION: f64 = 0.2;
+
 /// What a comparison takes as a change, and how sure it has to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -75,6 +89,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What a gate takes: as the default, and ten times as sure.
+    pub fn gate() -> Self {
+        Self {
+            false_discovery_rate: GATE_FALSE_DISCOVERY_RATE,
+            ..Self::default()
+        }
+    }
+
     /// The settings with whatever makes no sense replaced by its default.
     pub(crate) fn sane(&self) -> Self {
         let default = Self::default();

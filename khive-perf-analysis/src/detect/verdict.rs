@@ -5,7 +5,11 @@
 use std::fmt;
 
 use crate::detect::contrast::Contrast;
-use crate::detect::settings::{BLIND_ABOVE, CRITICAL_ABOVE, SUSPECT_ABOVE, Settings};
+use crate::detect::settings::{
+    BLIND_ABOVE, CRITICAL_ABOVE, REGRESSION_SHARE, SUSPECT_ABOVE, Settings,
+};
+use crate::stats::discovery::Question;
+use crate::stats::student;
 
 /// What is concluded of a callsite, or of a whole comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +184,31 @@ pub(crate) fn judge(contrast: &Contrast, p: f64, settings: &Settings) -> Verdict
 
 /// Whether a difference of `ln` exceeds both floors: relative, and in seconds per call.
 fn is_large(contrast: &Contrast, ln: f64, relative: f64, settings: &Settings) -> bool {
+    ln > floor(contrast, relative, settings)
+}
+
+/// The least difference that exceeds both floors, as a logarithm.
+fn floor(contrast: &Contrast, relative: f64, settings: &Settings) -> f64 {
     // The smaller side times the factor: the same seconds whichever side is called the base.
     let smaller = contrast.base.min(contrast.candidate).exp();
-    ln > relative.ln_1p() && smaller * ln.exp_m1() > settings.min_effect_s
+    let absolute = (settings.min_effect_s / smaller).ln_1p();
+    relative.ln_1p().max(absolute)
+}
+
+/// What noise alone says of a difference that only counts above the floors; `None` without a standard error.
+pub(crate) fn question(contrast: &Contrast, settings: &Settings) -> Option<Question> {
+    let error = contrast.standard_error?;
+    let floor = floor(contrast, settings.min_effect, settings);
+    let counts = contrast.difference.abs() > floor;
+    let rises = contrast.difference > 0.0;
+    let reach = 0.5 * student::two_sided_p(floor / error, contrast.freedom);
+    Some(Question {
+        p: if counts {
+            Question::p_of(contrast.p(), rises, REGRESSION_SHARE)
+        } else {
+            1.0
+        },
+        reach: [reach, reach],
+        share: [REGRESSION_SHARE, 1.0 - REGRESSION_SHARE],
+    })
 }

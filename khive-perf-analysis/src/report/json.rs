@@ -5,7 +5,7 @@
 //!   "format": 1,
 //!   "verdict": "regressed", "reason": null, "summary": "...",
 //!   "base": {"names": ["main"], "runs": 5, "calls": 5000}, "candidate": {"names": ["change"], "runs": 5, "calls": 5000},
-//!   "settings": {"confidence": 0.95, "false_discovery_rate": 0.005, "min_effect": 0.05, "min_effect_s": 2e-8},
+//!   "settings": {"confidence": 0.95, "false_discovery_rate": 0.05, "min_effect": 0.05, "min_effect_s": 2e-8},
 //!   "drift": {"kind": "none", "factor": null},
 //!   "origin": "checkout::price",
 //!   "callsites": [{

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use khive_perf_analysis::detect::settings::*;
+use khive_perf_analysis::stats::changepoint::{OUTLIER_SD, P_MAX, PENALTY, SEGMENT_MIN};
 use khive_perf_analysis::stats::moderated::{BORROWED_MAX, CALLSITES_MIN};
 
 #[test]
@@ -22,6 +23,14 @@ fn the_documentation_lists_every_threshold_with_its_value() {
     let used = [
         ("CONFIDENCE", CONFIDENCE),
         ("FALSE_DISCOVERY_RATE", FALSE_DISCOVERY_RATE),
+        ("GATE_FALSE_DISCOVERY_RATE", GATE_FALSE_DISCOVERY_RATE),
+        ("REGRESSION_SHARE", REGRESSION_SHARE),
+        ("TREND_MIN_EFFECT", TREND_MIN_EFFECT),
+        ("TREND_RESOLUTION", TREND_RESOLUTION),
+        ("OUTLIER_SD", OUTLIER_SD),
+        ("PENALTY", PENALTY),
+        ("SEGMENT_MIN", SEGMENT_MIN as f64),
+        ("P_MAX", P_MAX),
         ("MIN_EFFECT", MIN_EFFECT),
         ("MIN_EFFECT_S", MIN_EFFECT_S),
         ("BLIND_ABOVE", BLIND_ABOVE),

@@ -1,0 +1,50 @@
+//! A step that may have begun: the last points of a series against the level before them.
+//!
+//! A step has to be `penalty ln n / K²` points long to be worth its cost; until then this says that one may be on its
+//! way. The last `m` points, for every small `m`, lie all on one side of the level, and their median is farther from it
+//! than [`P_MAX`] of medians of as many points are, by the spread of the points before.
+
+use crate::stats::changepoint::confirm::Segment;
+use crate::stats::changepoint::{P_MAX, SEGMENT_MIN, Step};
+use crate::stats::{robust, student};
+
+/// The level before a step rests on at least as many points.
+const BEFORE_MIN: usize = 8;
+
+/// More points than this would have made a step.
+const AFTER_MAX: usize = 15;
+
+/// The surest step that the end of `values`, a segment without any, may have; its index is within `values`.
+///
+/// `inflation` and `sigma_min` are those of the whole series.
+pub fn latest(
+    values: &[f64],
+    inflation: f64,
+    sigma_min: f64,
+    is_large: impl Fn(f64, f64) -> bool,
+) -> Option<Step> {
+    let longest = AFTER_MAX.min(values.len().checked_sub(BEFORE_MIN)?);
+    (SEGMENT_MIN..=longest)
+        .filter_map(|count| step(values, values.len() - count, inflation, sigma_min))
+        .filter(|step| step.p <= P_MAX && is_large(step.before, step.after))
+        .min_by(|a, b| a.p.total_cmp(&b.p))
+}
+
+fn step(values: &[f64], index: usize, inflation: f64, sigma_min: f64) -> Option<Step> {
+    let after_points = values.get(index..)?;
+    let before = Segment::of(values, 0, index, sigma_min);
+    let after = robust::median(after_points)?;
+    let rises = after > before.level;
+    let on_one_side = after_points
+        .iter()
+        .all(|value| (*value > before.level) == rises);
+    let (error, freedom) = before.error(inflation);
+    let of_after = before.variance * inflation / after_points.len() as f64;
+    let t = (after - before.level) / (error + of_after).sqrt();
+    on_one_side.then(|| Step {
+        index,
+        before: before.level,
+        after,
+        p: student::two_sided_p(t, freedom),
+    })
+}
