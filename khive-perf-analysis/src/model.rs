@@ -49,7 +49,46 @@ pub struct CallsiteRun {
     pub idle_time_s: f64,
     /// Number of polls (futures only).
     pub polls: u64,
+    /// The longest single poll, in seconds (futures only).
+    pub longest_poll_s: f64,
+    /// Bytes that the calls allocated, callees included.
+    pub allocated_bytes: u64,
+    /// Allocations and reallocations of the calls, callees included.
+    pub allocations: u64,
 }
+
+/// One number that a run says of a callsite, kept for its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Metric {
+    /// Mean wall time of the calls that ended well, without the slowest hundredth, in seconds.
+    Typical,
+    /// Mean wall time of all of them, in seconds.
+    Mean,
+    /// Their median, in seconds.
+    P50,
+    /// Their 99th percentile, in seconds.
+    P99,
+    /// Seconds on a thread outside measured callees, per call.
+    SelfTime,
+    /// Seconds on a thread, measured callees included, per call.
+    BusyTime,
+    /// Finished calls per second of the run.
+    Throughput,
+    /// Share of the calls that ended in an error or a panic.
+    ErrorRate,
+    /// Bytes allocated per call.
+    Allocated,
+    /// Allocations per call.
+    Allocations,
+    /// Polls per call.
+    Polls,
+    /// The longest single poll, in seconds.
+    LongestPoll,
+}
+
+/// What a run says of a callsite: one number for each of [`Metric::ALL`], where it can say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary(pub [Option<f64>; Metric::ALL.len()]);
 
 /// One execution of a program under measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +101,68 @@ pub struct Run {
     pub started_unix_ns: u64,
     /// What it recorded.
     pub callsites: BTreeMap<CallsiteKey, CallsiteRun>,
+}
+
+// === impl Metric ===
+
+impl Metric {
+    /// All of them, in the order of a summary.
+    pub const ALL: [Self; 12] = [
+        Self::Typical,
+        Self::Mean,
+        Self::P50,
+        Self::P99,
+        Self::SelfTime,
+        Self::BusyTime,
+        Self::Throughput,
+        Self::ErrorRate,
+        Self::Allocated,
+        Self::Allocations,
+        Self::Polls,
+        Self::LongestPoll,
+    ];
+
+    /// The word that the command line and the database use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Typical => "typical",
+            Self::Mean => "mean",
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::SelfTime => "self_time",
+            Self::BusyTime => "busy_time",
+            Self::Throughput => "throughput",
+            Self::ErrorRate => "error_rate",
+            Self::Allocated => "allocated",
+            Self::Allocations => "allocations",
+            Self::Polls => "polls",
+            Self::LongestPoll => "longest_poll",
+        }
+    }
+
+    /// The metric called `word`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.as_str() == word)
+    }
+
+    /// Whether it is a time, in seconds.
+    pub fn is_time(self) -> bool {
+        matches!(
+            self,
+            Self::Typical
+                | Self::Mean
+                | Self::P50
+                | Self::P99
+                | Self::SelfTime
+                | Self::BusyTime
+                | Self::LongestPoll
+        )
+    }
+
+    /// Whether more of it is worse.
+    pub fn more_is_worse(self) -> bool {
+        self != Self::Throughput
+    }
 }
 
 // === impl ExpHistogram ===

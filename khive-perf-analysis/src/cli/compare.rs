@@ -19,7 +19,7 @@ pub(crate) struct Compare {
 /// The two sides, and how their comparison is written.
 #[derive(Debug, Args)]
 pub(crate) struct Sides {
-    /// Runs to compare with: their name, or a glob.
+    /// Runs to compare with: their name, a glob, or `@baseline`.
     #[arg(value_name = "BASE")]
     base: String,
     /// Runs to judge: their name, or a glob.
@@ -82,7 +82,15 @@ impl Sides {
 
 /// The runs of one side; those that did not end well are left out, and named.
 fn load(store: &Store, pattern: &str) -> Result<Vec<Run>, Failure> {
-    let found = store.runs_named(pattern)?;
+    let mut found = if pattern == "@baseline" {
+        store.runs()?
+    } else {
+        store.runs_named(pattern)?
+    };
+    if pattern == "@baseline" {
+        let baseline = store.baseline()?;
+        found.retain(|run| baseline.contains(&run.id));
+    }
     if found.is_empty() {
         let path = store.path().display();
         return Err(format!(

@@ -1,12 +1,17 @@
 //! The command line: what there is, and what each exit code says.
 
+mod baseline;
 mod check;
 mod compare;
 mod export;
+mod history;
 mod output;
+mod prune;
 mod run;
 mod runs;
+mod selftest;
 mod serve;
+mod trend;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +68,14 @@ enum Command {
     Compare(compare::Compare),
     /// The same as compare, as a gate: exits 0, 1, 2 or 3.
     Check(check::Check),
+    /// Say since which run a callsite is as it is, and whether it creeps.
+    Trend(trend::Trend),
+    /// Compare runs of one name with each other: how often this tool is wrong on this database.
+    Selftest(selftest::Selftest),
+    /// Say which runs `@baseline` stands for.
+    Baseline(baseline::Baseline),
+    /// Delete old runs, and add up the points of old ones.
+    Prune(prune::Prune),
 }
 
 /// How an answer is written.
@@ -100,5 +113,10 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Export(command) => command.execute(&existing()?),
         Command::Compare(command) => command.execute(&existing()?),
         Command::Check(command) => command.execute(&existing()?),
+        Command::Trend(command) if command.needs_store() => command.execute(Some(&existing()?)),
+        Command::Trend(command) => command.execute(None),
+        Command::Selftest(command) => command.execute(&existing()?),
+        Command::Baseline(command) => command.execute(&existing()?),
+        Command::Prune(command) => command.execute(&existing()?),
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn run_json(run: &RunInfo) -> Value {
     })
 }
 
-fn text(runs: &[RunInfo]) -> String {
+pub(crate) fn text(runs: &[RunInfo]) -> String {
     let header = [
         "id",
         "name",

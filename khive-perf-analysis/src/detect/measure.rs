@@ -67,7 +67,7 @@ impl Measure {
     }
 
     /// In seconds; `None` where the run cannot say.
-    fn of(self, callsite: &CallsiteRun) -> Option<f64> {
+    pub(crate) fn of(self, callsite: &CallsiteRun) -> Option<f64> {
         let ok = &callsite.ok;
         let calls = finished(callsite);
         let per_call = |total_s: f64| (calls > 0 && total_s > 0.0).then(|| total_s / calls as f64);

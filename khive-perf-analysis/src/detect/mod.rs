@@ -13,6 +13,7 @@ mod drift;
 mod measure;
 mod row;
 pub mod settings;
+mod summary;
 pub mod trend;
 mod verdict;
 
@@ -20,6 +21,7 @@ pub use crate::detect::comparison::{Change, Comparison, Finding, Interval, Measu
 pub use crate::detect::drift::Drift;
 pub use crate::detect::measure::{Calls, Measure};
 pub use crate::detect::settings::Settings;
+pub use crate::detect::summary::summary;
 pub use crate::detect::verdict::{Reason, Severity, Verdict};
 
 use crate::model::Run;

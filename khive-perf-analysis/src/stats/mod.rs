@@ -10,3 +10,4 @@ pub mod slope;
 pub mod special;
 pub mod student;
 pub mod trimmed;
+pub mod wilson;

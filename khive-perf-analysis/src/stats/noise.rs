@@ -26,6 +26,9 @@ const TRIMMED_TO_SD: f64 = 2.159;
 /// Values are pulled in to this many trimmed standard deviations.
 const OUTLIER_SD: f64 = 3.0;
 
+/// The same where memory is measured: with it, differences of lag 2 are larger.
+const MEMORY_REACH_SD: f64 = 4.0;
+
 /// More memory than this cannot be told from a level that wanders.
 pub const MEMORY_MAX: f64 = 0.95;
 
@@ -42,9 +45,11 @@ impl Noise {
     /// Of a series in its order; nothing of fewer than three points.
     pub fn of(values: &[f64]) -> Self {
         let near = Spread::of(&differences(values, 1));
-        let far = Spread::of(&differences(values, 2));
-        let rho = if near.pulled_in > 0.0 {
-            (far.pulled_in / near.pulled_in).powi(2) - 1.0
+        // Both pulled in alike, or a step, which is in two differences of lag 2, would be taken for memory.
+        let reach = MEMORY_REACH_SD * near.trimmed;
+        let [one, two] = [1, 2].map(|lag| pulled_in(differences(values, lag), reach));
+        let rho = if one > 0.0 {
+            (two / one).powi(2) - 1.0
         } else {
             0.0
         };
@@ -104,19 +109,23 @@ impl Spread {
         #[expect(clippy::cast_sign_loss, reason = "a share of a length")]
         let kept = ((sizes.len() as f64) * (1.0 - TRIMMED)).ceil() as usize;
         let trimmed = root_mean_square(sizes.get(..kept).unwrap_or_default()) * TRIMMED_TO_SD;
-        let reach = OUTLIER_SD * trimmed;
-        for size in &mut sizes {
-            *size = size.min(reach);
-        }
         Self {
             trimmed,
-            pulled_in: root_mean_square(&sizes),
+            pulled_in: pulled_in(sizes, OUTLIER_SD * trimmed),
         }
     }
 
     fn smaller(&self) -> f64 {
         self.trimmed.min(self.pulled_in)
     }
+}
+
+/// Standard deviation around zero of values that reach no farther than `reach`.
+fn pulled_in(mut values: Vec<f64>, reach: f64) -> f64 {
+    for value in &mut values {
+        *value = value.clamp(-reach, reach);
+    }
+    root_mean_square(&values)
 }
 
 fn root_mean_square(values: &[f64]) -> f64 {

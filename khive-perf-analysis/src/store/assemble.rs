@@ -67,6 +67,16 @@ fn add_function(
         "busy_time" => callsite.busy_time_s += number(&series.value),
         "idle_time" => callsite.idle_time_s += number(&series.value),
         "polls" => callsite.polls = callsite.polls.saturating_add(whole(&series.value)),
+        "poll.duration.max" => {
+            callsite.longest_poll_s = callsite.longest_poll_s.max(number(&series.value));
+        }
+        "allocated" => {
+            callsite.allocated_bytes =
+                (callsite.allocated_bytes).saturating_add(whole(&series.value));
+        }
+        "allocations" => {
+            callsite.allocations = callsite.allocations.saturating_add(whole(&series.value));
+        }
         _ => {}
     }
 }

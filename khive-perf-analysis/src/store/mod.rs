@@ -2,6 +2,7 @@
 
 mod assemble;
 mod blob;
+pub mod history;
 mod row;
 mod sqlite;
 mod total;
@@ -10,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
-use crate::model::Run;
+use crate::model::{CallsiteKey, Metric, Run, Summary};
 use crate::points::{Attributes, Batch, Kind, Temporality, Value};
+use crate::store::history::{History, KnownStep, Scope};
 use crate::store::sqlite::Sqlite;
 
 /// Series one run may have; points of further series are rejected and counted.
@@ -251,6 +253,98 @@ impl Store {
         let sqlite = self.sqlite();
         sqlite.run(id)?;
         sqlite.series(id)
+    }
+
+    /// Complete runs whose summary is missing, oldest first; see [`Store::summarise`].
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn unsummarised(&self) -> Result<Vec<i64>, Error> {
+        self.sqlite().unsummarised()
+    }
+
+    /// Keeps what run `id` says of its callsites, in place of what was kept before.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn summarise(&self, id: i64, summaries: &[(CallsiteKey, Summary)]) -> Result<(), Error> {
+        self.sqlite().summarise(id, summaries)
+    }
+
+    /// One metric of every callsite in `scope`, over the complete runs that have a summary; sorted by callsite.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn history(&self, metric: Metric, scope: &Scope) -> Result<Vec<History>, Error> {
+        self.sqlite().history(metric, scope)
+    }
+
+    /// The steps that are remembered of one history.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn known_steps(
+        &self,
+        key: &CallsiteKey,
+        metric: Metric,
+        scope: &Scope,
+    ) -> Result<Vec<KnownStep>, Error> {
+        self.sqlite().known_steps(key, metric, scope)
+    }
+
+    /// Remembers steps of one history: those with a known id anew, others as new.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written, or has no summary of the callsite.
+    pub fn remember_steps(
+        &self,
+        key: &CallsiteKey,
+        metric: Metric,
+        scope: &Scope,
+        steps: &[KnownStep],
+    ) -> Result<(), Error> {
+        self.sqlite().remember_steps(key, metric, scope, steps)
+    }
+
+    /// Deletes runs with all that they recorded.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written; nothing is then deleted.
+    pub fn delete_runs(&self, ids: &[i64]) -> Result<(), Error> {
+        self.sqlite().delete_runs(ids)
+    }
+
+    /// Adds up the points of every series of these runs into one point each; totals and summaries stay as they were.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read or written; nothing is then changed.
+    pub fn downsample(&self, ids: &[i64]) -> Result<u64, Error> {
+        self.sqlite().downsample(ids)
+    }
+
+    /// Row ids of the runs that are the baseline, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn baseline(&self) -> Result<Vec<i64>, Error> {
+        self.sqlite().baseline()
+    }
+
+    /// Makes these runs the baseline, in place of those that were.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written, or has no such run.
+    pub fn set_baseline(&self, ids: &[i64]) -> Result<(), Error> {
+        self.sqlite().set_baseline(ids)
     }
 
     /// No state outlives a transaction, so what a panicking thread left behind is sound.

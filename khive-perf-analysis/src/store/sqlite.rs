@@ -3,6 +3,9 @@
 //! The journal is a write-ahead log with `synchronous = NORMAL`: what was committed survives the death of
 //! this process at any moment; a power cut may take the last transactions, never the file.
 
+mod history;
+mod keep;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +27,10 @@ use crate::store::{
 const APPLICATION_ID: i64 = 0x6b68_7066;
 
 /// Schema version `n` is what the first `n` of these make.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_runs_series_points.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_runs_series_points.sql"),
+    include_str!("migrations/0002_history.sql"),
+];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -164,6 +170,11 @@ impl Sqlite {
 
     /// Every series of a run, in the order of metric, attributes and first appearance.
     pub(crate) fn series(&self, run: i64) -> Result<Vec<SeriesTotal>, Error> {
+        let all = self.series_with_ids(run)?;
+        Ok(all.into_iter().map(|(_, series)| series).collect())
+    }
+
+    fn series_with_ids(&self, run: i64) -> Result<Vec<(i64, SeriesTotal)>, Error> {
         let reading = |error| failed(&self.path, "reading a run of", error);
         let mut statement = self
             .connection
@@ -180,16 +191,14 @@ impl Sqlite {
             )
             .map_err(reading)?;
         let mut rows = statement.query([run]).map_err(reading)?;
-        let mut all: Vec<SeriesTotal> = Vec::new();
-        let mut last = None;
+        let mut all: Vec<(i64, SeriesTotal)> = Vec::new();
         while let Some(row) = rows.next().map_err(reading)? {
             let id: i64 = row.get(0).map_err(reading)?;
             let point = row::series_total(row).map_err(reading)?;
-            match all.last_mut().filter(|_| last == Some(id)) {
-                Some(series) => row::add_later(series, &point),
-                None => all.push(point),
+            match all.last_mut().filter(|(last, _)| *last == id) {
+                Some((_, series)) => row::add_later(series, &point),
+                None => all.push((id, point)),
             }
-            last = Some(id);
         }
         Ok(all)
     }
@@ -249,7 +258,7 @@ impl Append<'_> {
                 "INSERT INTO run (name, source, status, started_unix_ns, service_name, service_instance_id)
                  VALUES (?1, 'serve', 'open', ?3, ?1, ?2)
                  ON CONFLICT (service_name, service_instance_id) WHERE source = 'serve'
-                 DO UPDATE SET status = 'open', ended_unix_ns = NULL RETURNING id",
+                 DO UPDATE SET status = 'open', ended_unix_ns = NULL, summarised = 0 RETURNING id",
             )?
             .query_row(
                 params![service, instance, integer(started.unwrap_or_else(clock::unix_now_ns))],
@@ -362,32 +371,8 @@ impl Append<'_> {
     }
 
     fn insert(&mut self, series: i64, point: &Point) -> rusqlite::Result<()> {
-        let columns = Columns::of(&point.value);
-        let inserted = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO point (series_id, start_unix_ns, time_unix_ns, value_int, value_double,
-                                    count, sum, min, max, scale, zero_count, zero_threshold,
-                                    bounds, buckets)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-                 ON CONFLICT (series_id, start_unix_ns, time_unix_ns) DO NOTHING",
-            )?
-            .execute(params![
-                series,
-                integer(point.start_unix_ns),
-                integer(point.time_unix_ns),
-                columns.value_int,
-                columns.value_double,
-                columns.count,
-                columns.sum,
-                columns.min,
-                columns.max,
-                columns.scale,
-                columns.zero_count,
-                columns.zero_threshold,
-                columns.bounds,
-                columns.buckets,
-            ])?;
+        let times = [point.start_unix_ns, point.time_unix_ns];
+        let inserted = insert_point(self.transaction, series, times, &point.value)?;
         if inserted == 0 {
             self.appended.repeated += 1;
         } else {
@@ -395,6 +380,40 @@ impl Append<'_> {
         }
         Ok(())
     }
+}
+
+/// Inserts a point unless it is there already; gives the number of rows that it made.
+fn insert_point(
+    connection: &Connection,
+    series: i64,
+    [start_unix_ns, time_unix_ns]: [u64; 2],
+    value: &Value,
+) -> rusqlite::Result<usize> {
+    let columns = Columns::of(value);
+    connection
+        .prepare_cached(
+            "INSERT INTO point (series_id, start_unix_ns, time_unix_ns, value_int, value_double,
+                                count, sum, min, max, scale, zero_count, zero_threshold,
+                                bounds, buckets)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT (series_id, start_unix_ns, time_unix_ns) DO NOTHING",
+        )?
+        .execute(params![
+            series,
+            integer(start_unix_ns),
+            integer(time_unix_ns),
+            columns.value_int,
+            columns.value_double,
+            columns.count,
+            columns.sum,
+            columns.min,
+            columns.max,
+            columns.scale,
+            columns.zero_count,
+            columns.zero_threshold,
+            columns.bounds,
+            columns.buckets,
+        ])
 }
 
 /// Opens the database at `path`, creating it or bringing its schema up to date where needed.

@@ -104,6 +104,7 @@ async fn every_metric_of_a_function_meets_in_one_callsite() {
             busy_time_s: 0.5,
             idle_time_s: 0.75,
             polls: 8,
+            ..CallsiteRun::default()
         }
     );
 }

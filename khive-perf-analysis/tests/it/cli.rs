@@ -10,7 +10,7 @@ use crate::support::{
     CUMULATIVE, PROTOBUF, START, calls, db_in, exp_histogram, exp_point, http, metric, request,
 };
 
-fn khive_perf(db: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn khive_perf(db: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output: Output = Command::new(env!("CARGO_BIN_EXE_khive-perf"))
         .args(arguments)
         .env("KHIVE_PERF_DB", db)

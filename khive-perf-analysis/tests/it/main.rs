@@ -4,6 +4,7 @@
 mod callsites;
 mod cli;
 mod grpc;
+mod histories;
 mod hostile;
 mod http;
 mod kill;

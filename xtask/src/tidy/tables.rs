@@ -121,8 +121,8 @@ pub(super) const LAYERS: &[Layers] = &[
             },
             Door {
                 path: "rusqlite",
-                places: &["store/sqlite.rs", "store/row.rs"],
-                because: "only `store/sqlite.rs` and its row mapping know SQLite",
+                places: &["store/sqlite", "store/row.rs"],
+                because: "only `store/sqlite` and its row mapping know SQLite",
             },
         ],
         walls: &[
@@ -172,7 +172,7 @@ pub(super) const SQL: &[&str] = &[
 ];
 
 /// Where SQL may stand, below `khive-perf-analysis/src`.
-pub(super) const SQL_PLACES: &[&str] = &["store/sqlite.rs"];
+pub(super) const SQL_PLACES: &[&str] = &["store/sqlite"];
 
 /// Files that may contain `unsafe`; a name that ends in `/` stands for a directory.
 pub(super) const UNSAFE_FILES: &[&str] = &[

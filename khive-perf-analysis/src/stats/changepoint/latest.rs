@@ -5,8 +5,8 @@
 //! than [`P_MAX`] of medians of as many points are, by the spread of the points before.
 
 use crate::stats::changepoint::confirm::Segment;
-use crate::stats::changepoint::{P_MAX, SEGMENT_MIN, Step};
-use crate::stats::{robust, student};
+use crate::stats::changepoint::{OUTLIER_SD, P_MAX, SEGMENT_MIN, Step};
+use crate::stats::{noise, robust, student};
 
 /// The level before a step rests on at least as many points.
 const BEFORE_MIN: usize = 8;
@@ -27,7 +27,27 @@ pub fn latest(
     (SEGMENT_MIN..=longest)
         .filter_map(|count| step(values, values.len() - count, inflation, sigma_min))
         .filter(|step| step.p <= P_MAX && is_large(step.before, step.after))
-        .min_by(|a, b| a.p.total_cmp(&b.p))
+        .map(|step| (misfit(values, &step, longest, sigma_min), step))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, step)| step)
+}
+
+/// What the last points are off the levels of a step, an outlier as little as everywhere.
+fn misfit(values: &[f64], step: &Step, longest: usize, sigma_min: f64) -> f64 {
+    let sigma = noise::Noise::of(values).sigma.max(sigma_min);
+    let limit = (OUTLIER_SD * sigma).powi(2);
+    let from = values.len() - longest;
+    (from..values.len())
+        .map(|index| {
+            let level = if index < step.index {
+                step.before
+            } else {
+                step.after
+            };
+            let off = values.get(index).map_or(0.0, |value| value - level);
+            (off * off).min(limit)
+        })
+        .sum()
 }
 
 fn step(values: &[f64], index: usize, inflation: f64, sigma_min: f64) -> Option<Step> {

@@ -7,11 +7,11 @@
 //!
 //! Method, in four parts:
 //! 1. The noise and its memory come from differences ([`crate::stats::noise`]).
-//! 2. [`pruned`] finds the segments that cost least, where a point costs `min((y - μ)² / σ², K²)` and a step costs
+//! 2. `pruned` finds the segments that cost least, where a point costs `min((y - μ)² / σ², K²)` and a step costs
 //!    `penalty · ln n · (1 + ρ) / (1 - ρ)`. A point costs at most K², so no outlier can buy a segment, and a segment has
 //!    to be `penalty ln n / K²` points long to be worth its step.
-//! 3. [`place`] moves each step to where the innovations of the noise say it is.
-//! 4. [`confirm`] takes the steps away again, the least sure first, that Welch's test on the two segments, with as
+//! 3. `place` moves each step to where the innovations of the noise say it is.
+//! 4. `confirm` takes the steps away again, the least sure first, that Welch's test on the two segments, with as
 //!    many points as the noise's memory leaves, does not support; then those too small to matter.
 //!
 //! Assumption: between steps the level stays. A level that wanders is seen as noise with memory, as long as it wanders

@@ -139,7 +139,8 @@ fn noise_that_remembers_is_no_step() {
             .collect();
         found += indexes(&values).len();
     }
-    assert!(found <= 1, "{found} steps in 50 series without any");
+    // One in five thousand points; with the errors taken for independent, dozens.
+    assert!(found <= 3, "{found} steps in 50 series without any");
 }
 
 #[test]
