@@ -5,8 +5,10 @@ mod check;
 mod compare;
 mod export;
 mod history;
+mod interleave;
 mod output;
 mod prune;
+mod random;
 mod run;
 mod runs;
 mod selftest;
@@ -35,7 +37,8 @@ Exit codes:
   1  check: something got slower
   2  an error, said on standard error
   3  check: the runs cannot tell
-run passes on the exit code of its command, and exits 2 where nothing could be measured.";
+run passes on the exit code of its command, and exits 2 where nothing could be measured;
+with --interleave it exits as check does.";
 
 /// Receives OTLP, keeps runs, and tells with stated confidence what got slower.
 #[derive(Debug, Parser)]

@@ -7,80 +7,132 @@ use clap::Args;
 use khive_perf_analysis::run::{self, Finished};
 use khive_perf_analysis::store::Store;
 
+use crate::cli::interleave::{self, Arm};
 use crate::cli::{EXIT_ERROR, Failure, output};
+
+/// Pairs of base and candidate where nothing is said.
+const PAIRS: u32 = 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// Name of the run; several runs may share it.
     #[arg(long)]
     name: String,
-    /// How many times to run the command, one after the other.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    runs: u32,
+    /// How many times to run the command, one after the other; with --interleave, how many pairs at most.
+    ///
+    /// Without it: 1, and 10 pairs.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    runs: Option<u32>,
+    /// The command to compare with; both take turns until every verdict is clear, and the exit code is that of check.
+    #[arg(long, value_name = "BASE COMMAND", value_parser = words)]
+    interleave: Option<Words>,
+    /// Name of the base's runs; `-base` behind the other name where it is not given.
+    #[arg(long, value_name = "NAME", requires = "interleave")]
+    base_name: Option<String>,
     /// The command and its arguments, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
+/// A command in one argument.
+#[derive(Clone, Debug)]
+struct Words(Vec<String>);
+
+fn words(text: &str) -> Result<Words, String> {
+    interleave::words(text).map(Words)
+}
+
 impl Run {
     pub(crate) fn execute(&self, db: &Path) -> Result<ExitCode, Failure> {
         let store = Store::open(db)?;
-        for number in 1..=self.runs {
+        if let Some(Words(base)) = &self.interleave {
+            return self.interleave(&store, base);
+        }
+        let runs = self.runs.unwrap_or(1);
+        for number in 1..=runs {
             let finished = run::execute(&store, &self.name, &self.command)?;
-            self.report(number, &finished);
-            match finished.exit_code {
-                Some(0) => {}
-                // As shells do, the code of the command is ours.
-                Some(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-                None => return Err("the command ended without an exit code".into()),
-            }
-            if finished.received.points == 0 {
-                self.complain(&finished);
-                return Ok(ExitCode::from(EXIT_ERROR));
+            let which = if runs > 1 {
+                format!(" {number}/{runs}")
+            } else {
+                String::new()
+            };
+            report(&self.name, &which, &finished);
+            if let Some(code) = failure(&self.command, &finished)? {
+                return Ok(code);
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn report(&self, number: u32, finished: &Finished) {
-        let which = if self.runs > 1 {
-            format!(" {number}/{}", self.runs)
-        } else {
-            String::new()
-        };
-        let exit = match finished.exit_code {
-            Some(0) => String::new(),
-            Some(code) => format!("; the command exited with {code}, so the run counts as failed"),
-            None => "; the command ended without an exit code".to_owned(),
-        };
-        let received = finished.received;
-        let rejected = if received.rejected + received.refused > 0 {
-            format!(
-                "; {} points rejected, {} requests refused",
-                received.rejected, received.refused
-            )
-        } else {
-            String::new()
-        };
-        output::say(&format!(
-            "run `{}`{which} is #{}: {} callsites, {} calls, {} points{rejected}{exit}",
-            self.name, finished.run, finished.callsites, finished.calls, received.points
-        ));
+    fn interleave(&self, store: &Store, base: &[String]) -> Result<ExitCode, Failure> {
+        let base_name = self.base_name.clone();
+        let arms = [
+            Arm {
+                name: base_name.unwrap_or_else(|| format!("{}-base", self.name)),
+                command: base,
+            },
+            Arm {
+                name: self.name.clone(),
+                command: &self.command,
+            },
+        ];
+        if arms[0].name == arms[1].name {
+            return Err("base and candidate need two names".into());
+        }
+        interleave::execute(store, arms, self.runs.unwrap_or(PAIRS), |arm, finished| {
+            report(&arm.name, "", finished);
+            failure(arm.command, finished)
+        })
     }
+}
 
-    fn complain(&self, finished: &Finished) {
-        let program = self.command.first().map_or("the command", String::as_str);
-        let refused = finished.received.refused;
-        output::say(&if refused > 0 {
-            format!(
-                "error: nothing was stored: all of {refused} requests from `{program}` were refused"
-            )
-        } else {
-            format!(
-                "error: no metrics arrived from `{program}`: does it install an OTLP exporter \
+/// What a run that is none ends the whole with.
+fn failure(command: &[String], finished: &Finished) -> Result<Option<ExitCode>, Failure> {
+    match finished.exit_code {
+        Some(0) if finished.received.points == 0 => {
+            complain(command, finished);
+            Ok(Some(ExitCode::from(EXIT_ERROR)))
+        }
+        Some(0) => Ok(None),
+        // As shells do, the code of the command is ours.
+        Some(code) => Ok(Some(ExitCode::from(u8::try_from(code).unwrap_or(1)))),
+        None => Err("the command ended without an exit code".into()),
+    }
+}
+
+fn report(name: &str, which: &str, finished: &Finished) {
+    let exit = match finished.exit_code {
+        Some(0) => String::new(),
+        Some(code) => format!("; the command exited with {code}, so the run counts as failed"),
+        None => "; the command ended without an exit code".to_owned(),
+    };
+    let received = finished.received;
+    let rejected = if received.rejected + received.refused > 0 {
+        format!(
+            "; {} points rejected, {} requests refused",
+            received.rejected, received.refused
+        )
+    } else {
+        String::new()
+    };
+    output::say(&format!(
+        "run `{}`{which} is #{}: {} callsites, {} calls, {} points{rejected}{exit}",
+        name, finished.run, finished.callsites, finished.calls, received.points
+    ));
+}
+
+fn complain(command: &[String], finished: &Finished) {
+    let program = command.first().map_or("the command", String::as_str);
+    let refused = finished.received.refused;
+    output::say(&if refused > 0 {
+        format!(
+            "error: nothing was stored: all of {refused} requests from `{program}` were refused"
+        )
+    } else {
+        format!(
+            "error: no metrics arrived from `{program}`: does it install an OTLP exporter \
                  (khive_perf_otel::install), flush it before it ends, and take OTEL_EXPORTER_OTLP_ENDPOINT \
                  from its environment? KHIVE_PERF=off turns measuring off"
-            )
-        });
-    }
+        )
+    });
 }

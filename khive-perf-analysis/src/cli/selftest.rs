@@ -14,7 +14,7 @@ use khive_perf_analysis::stats::wilson::{Share, wilson};
 use khive_perf_analysis::store::{Status, Store};
 use serde_json::json;
 
-use crate::cli::{Failure, Format, Formatted, output};
+use crate::cli::{Failure, Format, Formatted, output, random};
 
 /// Splits come from this seed, so that the same store gives the same answer.
 const SEED: u64 = 20_261_123;
@@ -104,7 +104,8 @@ impl Selftest {
             // The beginning of a shuffle (Fisher & Yates).
             for position in 0..2 * side {
                 let left = order.len() - position;
-                let step = usize::try_from(next(&mut state) % left as u64).unwrap_or_default();
+                let step =
+                    usize::try_from(random::next(&mut state) % left as u64).unwrap_or_default();
                 order.swap(position, position + step);
             }
             let mut picked = order[..2 * side].to_vec();
@@ -161,15 +162,6 @@ impl Tally {
             "check_fails": share(self.red),
         })
     }
-}
-
-/// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn text(rows: &[(String, Tally)]) -> String {

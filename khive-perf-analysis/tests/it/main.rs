@@ -7,6 +7,7 @@ mod grpc;
 mod histories;
 mod hostile;
 mod http;
+mod interleaved;
 mod kill;
 mod measured_run;
 mod schema;
