@@ -8,7 +8,7 @@ use khive_perf_analysis::model::Run;
 use khive_perf_analysis::report;
 use khive_perf_analysis::store::{Status, Store};
 
-use crate::cli::{Failure, output};
+use crate::cli::{Failure, history, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
@@ -70,7 +70,13 @@ impl Sides {
             )
             .into());
         }
-        let comparison = detect::compare(&base, &candidate, &settings);
+        // Runs of both sides say how noisy they are; of a single one only earlier runs do.
+        let known = if base.len() == 1 || candidate.len() == 1 {
+            history::noise(store, &base, &candidate)?
+        } else {
+            detect::History::new()
+        };
+        let comparison = detect::compare_knowing(&known, &base, &candidate, &settings);
         output::answer(&match self.format {
             ReportFormat::Text => report::text::comparison(&comparison),
             ReportFormat::Json => report::json::comparison(&comparison),

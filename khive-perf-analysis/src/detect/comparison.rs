@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::detect::contrast::Contrast;
+use crate::detect::counts::Count;
 use crate::detect::drift::Drift;
 use crate::detect::measure::{self, Calls, Measure};
 use crate::detect::settings::{FAILURES_RISE, OWN_SHARE, SUSPECT_ABOVE, Settings};
@@ -65,6 +66,8 @@ pub struct Finding {
     pub adjusted_p: f64,
     /// All measures, in the order of [`Measure::ALL`].
     pub measures: Vec<Measured>,
+    /// What its calls count, where both sides do.
+    pub counts: Vec<Count>,
     /// Calls of the base.
     pub base_calls: Calls,
     /// Calls of the candidate.
@@ -82,6 +85,8 @@ pub struct Comparison {
     pub settings: Settings,
     /// What all callsites had in common.
     pub drift: Drift,
+    /// Callsites whose noise is known from earlier runs, too.
+    pub known_callsites: usize,
     /// Every callsite of either side, the worst first.
     pub findings: Vec<Finding>,
 }
@@ -121,6 +126,19 @@ impl Change {
 // === impl Finding ===
 
 impl Finding {
+    /// Takes in what its calls count; a rise beyond doubt is a regression, whatever the time.
+    pub(crate) fn count(&mut self, counts: Vec<Count>) {
+        let worst = (counts.iter().filter(|count| count.rises))
+            .map(Count::factor)
+            .max_by(f64::total_cmp);
+        if let Some(factor) = worst {
+            let timed = self.severity;
+            self.verdict = Verdict::Regressed;
+            self.severity = timed.max(Some(Severity::of(factor)));
+        }
+        self.counts = counts;
+    }
+
     /// One of its measures.
     pub fn measured(&self, measure: Measure) -> Option<&Measured> {
         self.measures

@@ -15,6 +15,8 @@ pub(crate) struct Samples {
     candidate: Vec<f64>,
     /// Variance that the measure has by its resolution alone.
     floor: f64,
+    /// What earlier runs say of the variance from run to run.
+    history: Option<Variance>,
 }
 
 /// A difference of two sides, as a logarithm.
@@ -47,7 +49,14 @@ impl Samples {
             base,
             candidate,
             floor,
+            history: None,
         }
+    }
+
+    /// Adds what earlier runs say of the variance.
+    pub(crate) fn with_history(mut self, history: Option<Variance>) -> Self {
+        self.history = history;
+        self
     }
 
     /// Mean logarithm of the base runs.
@@ -64,14 +73,17 @@ impl Samples {
         (self.base.len() + self.candidate.len()).saturating_sub(2)
     }
 
-    /// Variance of a run around its own side's mean, pooled over both sides.
+    /// Variance of a run around its own side's mean, pooled over both sides and over what earlier runs say.
     fn pooled(&self) -> Option<Variance> {
-        let freedom = self.freedom();
-        let base = squares(&self.base)?;
-        let candidate = squares(&self.candidate)?;
-        (freedom > 0).then(|| Variance {
-            value: (base + candidate) / freedom as f64 + self.floor,
-            freedom: freedom as f64,
+        let mut freedom = self.freedom() as f64;
+        let mut squares = squares(&self.base)? + squares(&self.candidate)?;
+        if let Some(history) = self.history {
+            freedom += history.freedom;
+            squares += history.freedom * history.value;
+        }
+        (freedom > 0.0).then(|| Variance {
+            value: squares / freedom + self.floor,
+            freedom,
         })
     }
 

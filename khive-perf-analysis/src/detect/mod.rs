@@ -9,6 +9,7 @@
 
 mod comparison;
 mod contrast;
+mod counts;
 mod drift;
 mod measure;
 mod row;
@@ -18,30 +19,61 @@ pub mod trend;
 mod verdict;
 
 pub use crate::detect::comparison::{Change, Comparison, Finding, Interval, Measured, Side};
+pub use crate::detect::counts::Count;
 pub use crate::detect::drift::Drift;
 pub use crate::detect::measure::{Calls, Measure};
 pub use crate::detect::settings::Settings;
 pub use crate::detect::summary::summary;
 pub use crate::detect::verdict::{Reason, Severity, Verdict};
 
-use crate::model::Run;
+use std::collections::BTreeMap;
+
+use crate::model::{CallsiteKey, Run};
+use crate::stats::moderated::Variance;
+
+/// What earlier runs say of a callsite: the variance of the logarithm of its typical call from run to run.
+pub type History = BTreeMap<CallsiteKey, Variance>;
 
 /// Compares `candidate` with `base`. Never fails: what cannot be judged is inconclusive.
 pub fn compare(base: &[Run], candidate: &[Run], settings: &Settings) -> Comparison {
+    compare_knowing(&History::new(), base, candidate, settings)
+}
+
+/// Compares `candidate` with `base`, knowing how noisy earlier runs were: a single run a side may then be enough.
+///
+/// Values of `history` that are no variance are passed over.
+pub fn compare_knowing(
+    history: &History,
+    base: &[Run],
+    candidate: &[Run],
+    settings: &Settings,
+) -> Comparison {
     let settings = settings.sane();
-    let mut rows = row::rows(base, candidate);
+    let is_sound = |variance: &Variance| {
+        let sound = |value: f64| value.is_finite() && value > 0.0;
+        sound(variance.value) && sound(variance.freedom)
+    };
+    let mut history = history.clone();
+    history.retain(|_, variance| is_sound(variance));
+    let mut rows = row::rows(base, candidate, &history);
     let drift = if settings.remove_drift {
         row::remove_drift(&mut rows)
     } else {
         Drift::None
     };
     let mut findings = row::conclude(&rows, &settings);
+    for finding in &mut findings {
+        finding.count(counts::counts(base, candidate, &finding.key, &settings));
+    }
     findings.sort_by(|a, b| a.by_importance(b));
     Comparison {
         base: Side::of(base),
         candidate: Side::of(candidate),
         settings,
         drift,
+        known_callsites: (findings.iter())
+            .filter(|finding| history.contains_key(&finding.key))
+            .count(),
         findings,
     }
 }

@@ -1,5 +1,6 @@
 //! One callsite on its way from its runs to a finding.
 
+use crate::detect::History;
 use crate::detect::comparison::{Change, Finding, Measured};
 use crate::detect::contrast::{self, Contrast, Samples};
 use crate::detect::drift::{self, Drift};
@@ -24,7 +25,7 @@ struct Cell {
 }
 
 /// Every callsite of either side, measured.
-pub(crate) fn rows<'a>(base: &'a [Run], candidate: &'a [Run]) -> Vec<Row<'a>> {
+pub(crate) fn rows<'a>(base: &'a [Run], candidate: &'a [Run], history: &History) -> Vec<Row<'a>> {
     let new = |key| Row {
         key,
         base_calls: Calls::of(base, key),
@@ -36,7 +37,13 @@ pub(crate) fn rows<'a>(base: &'a [Run], candidate: &'a [Run]) -> Vec<Row<'a>> {
         .map(new)
         .collect();
     for measure in Measure::ALL {
-        let samples = |row: &Row<'_>| measure.samples(base, candidate, row.key);
+        // Only what verdicts rest on: of the rest there is no history.
+        let rests = measure == Measure::JUDGED || measure == Measure::Mean;
+        let samples = |row: &Row<'_>| {
+            let known = history.get(row.key).copied().filter(|_| rests);
+            let samples = measure.samples(base, candidate, row.key);
+            samples.with_history(known)
+        };
         let samples: Vec<Samples> = rows.iter().map(samples).collect();
         // All callsites together, as each learns from the noise of the others.
         let contrasts = contrast::contrasts(&samples);
@@ -137,6 +144,7 @@ impl Row<'_> {
             severity: None,
             adjusted_p: judged,
             measures: self.cells.iter().map(measured).collect(),
+            counts: Vec::new(),
             base_calls: self.base_calls,
             candidate_calls: self.candidate_calls,
         };

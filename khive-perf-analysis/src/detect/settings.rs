@@ -55,6 +55,9 @@ pub const FAILURES_RISE: f64 = 0.01;
 /// A regression is an origin where at least this share of the time it added is its own.
 pub const OWN_SHARE: f64 = 0.5;
 
+/// Counts per call that differ by less between the runs of a side are taken to be the same in all.
+pub const COUNT_SPREAD: f64 = 1e-3;
+
 /// Smaller relative steps of a series of runs are not worth a word.
 pub const TREND_MIN_EFFECT: f64 = 0.03;
 

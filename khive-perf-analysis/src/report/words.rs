@@ -1,6 +1,7 @@
 //! Wording that the reports share: durations, changes, intervals, and the closing sentence.
 
 use crate::detect::{Calls, Change, Comparison, Drift, Finding, Reason, Side, Verdict};
+use crate::model::Metric;
 
 /// Three significant digits and a unit: `1.23 ms`.
 pub(crate) fn seconds(value: f64) -> String {
@@ -61,6 +62,12 @@ pub(crate) fn side(side: &Side) -> String {
 
 /// That a side of one run was judged by the other's noise, where that is so.
 pub(crate) fn borrowed_noise(comparison: &Comparison) -> Option<String> {
+    if comparison.known_callsites > 0 {
+        return Some(format!(
+            "A side is a single run: the noise of {} is that of earlier runs since their last step.",
+            callsites(comparison.known_callsites)
+        ));
+    }
     let (one, other) = match (comparison.base.runs, comparison.candidate.runs) {
         (1, 2..) => ("base", "candidate"),
         (2.., 1) => ("candidate", "base"),
@@ -173,6 +180,19 @@ pub(crate) fn notes(finding: &Finding) -> Vec<String> {
             "waits more: most of the added time is not spent on a thread; look at what it awaits"
                 .to_owned(),
         );
+    }
+    for count in finding.counts.iter().filter(|count| count.rises) {
+        notes.push(format!(
+            "counts more {} per call: {:.1}, was {:.1} ({})",
+            match count.metric {
+                Metric::Allocated => "allocated bytes",
+                Metric::Allocations => "allocations",
+                _ => "polls",
+            },
+            count.candidate,
+            count.base,
+            percent(count.factor())
+        ));
     }
     if finding.fails_more() {
         let rate = |calls: &Calls| format!("{:.1} %", calls.error_rate * 100.0);

@@ -363,3 +363,31 @@ fn more_calls_alone_do_not_make_an_origin() {
     });
     assert_eq!(comparison.origin(), None);
 }
+
+#[test]
+fn allocations_are_judged_without_a_test_where_runs_agree() {
+    let allocating = |bytes: &[u64]| {
+        let mut runs = singles(&vec![1e-3; bytes.len()]);
+        for (run, bytes) in runs.iter_mut().zip(bytes) {
+            for callsite in run.callsites.values_mut() {
+                let calls = callsite.calls[0];
+                callsite.allocations = calls;
+                callsite.allocated_bytes = calls * bytes;
+            }
+        }
+        runs
+    };
+    let more = judge(&allocating(&[1_000, 1_000]), &allocating(&[1_600, 1_600]));
+    assert_eq!(only(&more).verdict, Verdict::Regressed);
+    assert_eq!(only(&more).severity, Some(Severity::Moderate));
+    assert_eq!(more.verdict(), Verdict::Regressed);
+    assert!(
+        report::text::comparison(&more)
+            .contains("counts more allocated bytes per call: 1600.0, was 1000.0 (+60.0 %)")
+    );
+    // Below the floor, less than before, or not the same in all runs of a side: no regression.
+    for candidate in [[1_040, 1_040], [500, 500], [1_100, 2_100]] {
+        let found = judge(&allocating(&[1_000, 1_000]), &allocating(&candidate));
+        assert_ne!(only(&found).verdict, Verdict::Regressed, "{candidate:?}");
+    }
+}

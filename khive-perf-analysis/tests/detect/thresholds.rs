@@ -25,6 +25,7 @@ fn the_documentation_lists_every_threshold_with_its_value() {
         ("FALSE_DISCOVERY_RATE", FALSE_DISCOVERY_RATE),
         ("GATE_FALSE_DISCOVERY_RATE", GATE_FALSE_DISCOVERY_RATE),
         ("REGRESSION_SHARE", REGRESSION_SHARE),
+        ("COUNT_SPREAD", COUNT_SPREAD),
         ("TREND_MIN_EFFECT", TREND_MIN_EFFECT),
         ("TREND_RESOLUTION", TREND_RESOLUTION),
         ("OUTLIER_SD", OUTLIER_SD),

@@ -152,3 +152,23 @@ fn the_tool_says_how_often_it_is_wrong() {
     assert_eq!(code, 2);
     assert!(said.contains("no name has 6 complete runs"), "{said}");
 }
+
+#[test]
+fn one_run_a_side_is_judged_by_the_noise_of_earlier_runs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = db_in(&dir);
+    let store = Store::open(&db).expect("a new database");
+    record(&store, "main", 1, 0.010);
+    record(&store, "new", 1, 0.013);
+    // Without a history one run a side says nothing.
+    assert_eq!(khive_perf(&db, &["check", "#1", "new"]).0, 3);
+    // A step long ago is no noise: only runs since then count.
+    record(&store, "main", 15, 0.020);
+    record(&store, "main", 15, 0.010);
+    let (code, answer, said) = khive_perf(&db, &["check", "#20", "new"]);
+    assert_eq!(code, 1, "{answer}{said}");
+    assert!(answer.contains("is that of earlier runs"), "{answer}");
+    record(&store, "same", 1, 0.010);
+    let (code, answer, _) = khive_perf(&db, &["check", "#20", "same"]);
+    assert_eq!(code, 0, "{answer}");
+}
