@@ -4,6 +4,7 @@
 //! this process at any moment; a power cut may take the last transactions, never the file.
 
 mod history;
+mod insert;
 mod keep;
 
 use std::collections::HashMap;
@@ -17,7 +18,8 @@ use rusqlite::{
 use crate::clock;
 use crate::error::Error;
 use crate::points::{self, Batch, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value};
-use crate::store::row::{self, Columns, failed, integer, json};
+use crate::store::row::{self, failed, integer, json};
+use crate::store::sqlite::insert::{INSERT_POINT, insert_point};
 use crate::store::{
     Appended, Ending, NewRun, RunInfo, SERIES_MAX_PER_RUN, SeriesTotal, Target, UNKNOWN_SERVICE,
     total,
@@ -30,7 +32,11 @@ const APPLICATION_ID: i64 = 0x6b68_7066;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_runs_series_points.sql"),
     include_str!("migrations/0002_history.sql"),
+    include_str!("migrations/0003_totals.sql"),
 ];
+
+/// Runs with more points for each series than this are added up once, and the totals kept.
+const TOTALLED_FROM: usize = 4;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -176,31 +182,52 @@ impl Sqlite {
 
     fn series_with_ids(&self, run: i64) -> Result<Vec<(i64, SeriesTotal)>, Error> {
         let reading = |error| failed(&self.path, "reading a run of", error);
-        let mut statement = self
+        let (is_complete, totalled): (bool, bool) = self
             .connection
-            .prepare_cached(
+            .prepare_cached("SELECT status = 'complete', totalled FROM run WHERE id = ?1")
+            .and_then(|mut run_is| run_is.query_row([run], |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(reading)?;
+        let source = if totalled { "total" } else { "point" };
+        // One transaction, so that what is kept is what was read: if points come in between, keeping them fails.
+        let transaction = self.connection.unchecked_transaction().map_err(reading)?;
+        let (all, points) = self.add_up(run, source).map_err(reading)?;
+        if is_complete && !totalled && points > TOTALLED_FROM * all.len() {
+            self.keep_totals(transaction, run, &all)?;
+        }
+        Ok(all)
+    }
+
+    /// Every series of a run with the rows of `source` added up, and how many rows there were.
+    fn add_up(
+        &self,
+        run: i64,
+        source: &'static str,
+    ) -> rusqlite::Result<(Vec<(i64, SeriesTotal)>, usize)> {
+        let select = format!(
                 "SELECT series.id, resource.attributes, scope_name, scope_version,
                         scope_attributes, metric, unit, kind, temporality, monotonic, series.attributes,
                         start_unix_ns, time_unix_ns, value_int, value_double, count, sum, min, max,
                         scale, zero_count, zero_threshold, bounds, buckets
                  FROM resource
                  JOIN series ON series.resource_id = resource.id
-                 JOIN point ON point.series_id = series.id
+                 JOIN {source} AS source ON source.series_id = series.id
                  WHERE resource.run_id = ?1
-                 ORDER BY metric, series.attributes, series.id, time_unix_ns, start_unix_ns",
-            )
-            .map_err(reading)?;
-        let mut rows = statement.query([run]).map_err(reading)?;
+                 ORDER BY metric, series.attributes, series.id, time_unix_ns, start_unix_ns"
+        );
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let mut rows = statement.query([run])?;
         let mut all: Vec<(i64, SeriesTotal)> = Vec::new();
-        while let Some(row) = rows.next().map_err(reading)? {
-            let id: i64 = row.get(0).map_err(reading)?;
-            let point = row::series_total(row).map_err(reading)?;
+        let mut points = 0;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let point = row::series_total(row)?;
+            points += 1;
             match all.last_mut().filter(|(last, _)| *last == id) {
                 Some((_, series)) => row::add_later(series, &point),
                 None => all.push((id, point)),
             }
         }
-        Ok(all)
+        Ok((all, points))
     }
 }
 
@@ -223,6 +250,13 @@ impl Append<'_> {
         };
         if !self.appended.runs.contains(&run) {
             self.appended.runs.push(run);
+            // What was kept of it is no longer all of it.
+            self.transaction
+                .prepare_cached(
+                    "UPDATE run SET summarised = 0, totalled = 0
+                     WHERE id = ?1 AND (summarised = 1 OR totalled = 1)",
+                )?
+                .execute([run])?;
         }
         let attributes = json(&points.resource);
         let resource: i64 = self
@@ -258,7 +292,7 @@ impl Append<'_> {
                 "INSERT INTO run (name, source, status, started_unix_ns, service_name, service_instance_id)
                  VALUES (?1, 'serve', 'open', ?3, ?1, ?2)
                  ON CONFLICT (service_name, service_instance_id) WHERE source = 'serve'
-                 DO UPDATE SET status = 'open', ended_unix_ns = NULL, summarised = 0 RETURNING id",
+                 DO UPDATE SET status = 'open', ended_unix_ns = NULL RETURNING id",
             )?
             .query_row(
                 params![service, instance, integer(started.unwrap_or_else(clock::unix_now_ns))],
@@ -372,7 +406,7 @@ impl Append<'_> {
 
     fn insert(&mut self, series: i64, point: &Point) -> rusqlite::Result<()> {
         let times = [point.start_unix_ns, point.time_unix_ns];
-        let inserted = insert_point(self.transaction, series, times, &point.value)?;
+        let inserted = insert_point(self.transaction, INSERT_POINT, series, times, &point.value)?;
         if inserted == 0 {
             self.appended.repeated += 1;
         } else {
@@ -380,40 +414,6 @@ impl Append<'_> {
         }
         Ok(())
     }
-}
-
-/// Inserts a point unless it is there already; gives the number of rows that it made.
-fn insert_point(
-    connection: &Connection,
-    series: i64,
-    [start_unix_ns, time_unix_ns]: [u64; 2],
-    value: &Value,
-) -> rusqlite::Result<usize> {
-    let columns = Columns::of(value);
-    connection
-        .prepare_cached(
-            "INSERT INTO point (series_id, start_unix_ns, time_unix_ns, value_int, value_double,
-                                count, sum, min, max, scale, zero_count, zero_threshold,
-                                bounds, buckets)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             ON CONFLICT (series_id, start_unix_ns, time_unix_ns) DO NOTHING",
-        )?
-        .execute(params![
-            series,
-            integer(start_unix_ns),
-            integer(time_unix_ns),
-            columns.value_int,
-            columns.value_double,
-            columns.count,
-            columns.sum,
-            columns.min,
-            columns.max,
-            columns.scale,
-            columns.zero_count,
-            columns.zero_threshold,
-            columns.bounds,
-            columns.buckets,
-        ])
 }
 
 /// Opens the database at `path`, creating it or bringing its schema up to date where needed.

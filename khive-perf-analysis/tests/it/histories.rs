@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use khive_perf_analysis::store::Store;
+use khive_perf_analysis::points::{
+    Attributes, Batch, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value as PointValue,
+};
+use khive_perf_analysis::store::{Ending, NewRun, Status, Store, Target};
 use serde_json::Value;
 
 use crate::cli::khive_perf;
-use crate::support::db_in;
+use crate::support::{SECOND, START, db_in};
 use crate::verdicts::record;
 
 fn json(db: &Path, arguments: &[&str]) -> Value {
@@ -114,24 +117,61 @@ fn pruning_keeps_the_newest_and_the_baseline() {
     assert!(store.baseline().expect("a baseline").is_empty());
 }
 
+/// A run of twenty deltas of one counter, `more` added later.
+fn deltas(store: &Store, run: i64, steps: std::ops::Range<u64>) {
+    let points = steps.map(|step| Point {
+        attributes: Attributes::from([("code.function.name".to_owned(), "app::work".into())]),
+        start_unix_ns: START + step * SECOND,
+        time_unix_ns: START + (step + 1) * SECOND,
+        value: PointValue::Int(3),
+    });
+    let calls = MetricPoints {
+        scope_name: String::new(),
+        scope_version: String::new(),
+        scope_attributes: Attributes::new(),
+        name: "khive.perf.function.calls".to_owned(),
+        unit: "{call}".to_owned(),
+        kind: Kind::Sum,
+        temporality: Temporality::Delta,
+        monotonic: true,
+        points: points.collect(),
+    };
+    let resources = vec![ResourcePoints {
+        resource: Attributes::new(),
+        metrics: vec![calls],
+    }];
+    store
+        .append(Target::Run(run), &Batch { resources })
+        .expect("stored");
+}
+
 #[test]
-fn points_added_up_leave_every_total_as_it_was() {
+fn totals_are_those_of_the_points_also_when_more_arrive_or_points_are_added_up() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let db = db_in(&dir);
     let store = Store::open(&db).expect("a new database");
-    record(&store, "main", 2, 0.010);
-    let before = (
-        store.load(1).expect("a run"),
-        store.series(1).expect("series"),
-    );
-    store.downsample(&[1, 2]).expect("added up");
-    assert_eq!(
-        before,
-        (
-            store.load(1).expect("a run"),
-            store.series(1).expect("series")
-        )
-    );
+    let run = store.create_run(&NewRun::default()).expect("a run");
+    deltas(&store, run, 0..20);
+    let ending = Ending {
+        ended_unix_ns: START + 20 * SECOND,
+        exit_code: Some(0),
+        status: Status::Complete,
+    };
+    store.finish_run(run, ending).expect("ended");
+    let rows = |table: &str| -> i64 {
+        let connection = rusqlite::Connection::open(&db).expect("a database");
+        let count = format!("SELECT count(*) FROM {table}");
+        connection
+            .query_row(&count, [], |row| row.get(0))
+            .expect("rows")
+    };
+    let total = || store.series(run).expect("series")[0].value.clone();
+    assert_eq!((total(), rows("total")), (PointValue::Int(60), 1));
+    assert_eq!(total(), PointValue::Int(60), "from the total");
+    deltas(&store, run, 19..22);
+    assert_eq!(total(), PointValue::Int(66), "one of three was known");
+    assert_eq!(store.downsample(&[run]).expect("added up"), 21);
+    assert_eq!((total(), rows("point")), (PointValue::Int(66), 1));
 }
 
 #[test]

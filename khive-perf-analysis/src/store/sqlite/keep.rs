@@ -1,11 +1,13 @@
 //! What is kept and for how long: baselines, deletion, and points added up, in SQL.
 
-use rusqlite::TransactionBehavior;
+use rusqlite::{ErrorCode, Transaction, TransactionBehavior};
 
 use crate::error::Error;
 use crate::points::Temporality;
+use crate::store::SeriesTotal;
 use crate::store::row::failed;
-use crate::store::sqlite::{Sqlite, insert_point};
+use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::insert::{INSERT_POINT, INSERT_TOTAL, insert_point};
 
 impl Sqlite {
     pub(crate) fn delete_runs(&mut self, ids: &[i64]) -> Result<(), Error> {
@@ -48,11 +50,37 @@ impl Sqlite {
                 .and_then(|mut statement| statement.execute([series]))
                 .map_err(writing)?;
             let times = [total.start_unix_ns, total.time_unix_ns];
-            insert_point(&transaction, *series, times, &total.value).map_err(writing)?;
+            insert_point(&transaction, INSERT_POINT, *series, times, &total.value)
+                .map_err(writing)?;
             gone += (deleted as u64).saturating_sub(1);
         }
         transaction.commit().map_err(writing)?;
         Ok(gone)
+    }
+
+    /// Keeps the totals of a complete run, so that its points need not be read again.
+    ///
+    /// Where another process has written since they were read, they are left for the next time.
+    pub(super) fn keep_totals(
+        &self,
+        transaction: Transaction<'_>,
+        run: i64,
+        all: &[(i64, SeriesTotal)],
+    ) -> Result<(), Error> {
+        let write = || -> rusqlite::Result<()> {
+            for (series, total) in all {
+                let times = [total.start_unix_ns, total.time_unix_ns];
+                insert_point(&transaction, INSERT_TOTAL, *series, times, &total.value)?;
+            }
+            transaction.execute("UPDATE run SET totalled = 1 WHERE id = ?1", [run])?;
+            transaction.commit()
+        };
+        match write() {
+            Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy)) => {
+                Ok(())
+            }
+            result => result.map_err(|error| failed(&self.path, "keeping totals in", error)),
+        }
     }
 
     pub(crate) fn baseline(&self) -> Result<Vec<i64>, Error> {
