@@ -8,8 +8,8 @@ mod compile_time;
 mod exam;
 mod icount;
 mod interop;
-mod leak_exam;
 mod judge_exam;
+mod leak_exam;
 mod licences;
 mod lints;
 mod off;
@@ -101,6 +101,8 @@ const COMMANDS: &[Command] = &[
                [PART OF A NAME..] [--seeds N] [--design]; or --crates: released crates at work",
         needs: "ten minutes; with --crates the network the first time",
         run: leak_exam::command,
+    },
+    Command {
         name: "judge-exam",
         does: "how often comparison and trend are wrong, against thresholds fixed before the run;\n               \
                [SERIES.json] adds labelled series: {\"name\": [[values], step or null]}",
