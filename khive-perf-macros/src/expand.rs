@@ -498,7 +498,7 @@ fn block(body: &Body) -> TokenStream {
 pub(crate) fn return_edge(paths: &Paths, output: &TokenStream, at: Span) -> TokenStream {
     // "Return type inferred here", the compiler may say, and then it shows the type.
     let at = Span::mixed_site().located_at(at);
-    let never = paths.private("never_called");
+    let never = paths.private_at("never_called", at);
     let back = quote_spanned!(at=> return #never::<#output>(););
     quote_spanned!(Span::mixed_site()=> if false { #back })
 }
