@@ -9,8 +9,6 @@ use std::time::Duration;
 pub enum Kind {
     /// A block of memory.
     Heap,
-    /// A measured future that was polled and is not finished.
-    Future,
     /// A thread of the operating system.
     Thread,
     /// An open file, socket or pipe.
@@ -25,7 +23,6 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Heap => "heap",
-            Self::Future => "future",
             Self::Thread => "thread",
             Self::FileDescriptor => "file_descriptor",
             Self::Declared => "declared",
