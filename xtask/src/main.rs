@@ -109,6 +109,19 @@ const COMMANDS: &[Command] = &[
         needs: "a C compiler",
         run: judge_exam::command,
     },
+    Command {
+        name: "store-exam",
+        does: "points a second taken in over gRPC, memory meanwhile, and how long compare and trend take on a large store;\n               \
+               [POINTS], ten million where nothing is said",
+        needs: "a C compiler, and a gigabyte on disk for each four million points",
+        run: judge_exam::store,
+    },
+    Command {
+        name: "kills",
+        does: "kills a receiver a hundred times at different moments; nothing acknowledged may be lost",
+        needs: "a C compiler",
+        run: judge_exam::kills,
+    },
 ];
 
 fn main() -> ExitCode {

@@ -64,10 +64,20 @@ impl Drop for Serving {
     }
 }
 
+/// `cargo xtask kills` asks for a hundred, after as many different numbers of requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_request_that_got_an_ok_is_in_the_database_after_kill_9() {
+    let kills =
+        std::env::var("KHIVE_PERF_KILLS").map_or(1, |kills| kills.parse().expect("a number"));
+    for kill in 0..kills {
+        kill_after(300 - kill * 37 % 300).await;
+    }
+    println!("killed {kills} times, nothing acknowledged was lost");
+}
+
+/// Kills a receiver once `wanted` requests were answered.
+async fn kill_after(wanted: usize) {
     const SENDERS: usize = 4;
-    const ACKNOWLEDGED: usize = 300;
 
     let dir = tempfile::tempdir().expect("a temporary directory");
     let db = db_in(&dir);
@@ -103,7 +113,7 @@ async fn every_request_that_got_an_ok_is_in_the_database_after_kill_9() {
     let collect = async {
         while let Some(sequence) = oks.recv().await {
             acknowledged.insert(sequence);
-            if acknowledged.len() == ACKNOWLEDGED {
+            if acknowledged.len() == wanted {
                 // SIGKILL, with requests of every sender on their way.
                 serving.child.kill().expect("it lives");
             }
@@ -113,7 +123,7 @@ async fn every_request_that_got_an_ok_is_in_the_database_after_kill_9() {
         .await
         .expect("the senders end with the receiver");
     serving.child.wait().expect("it ended");
-    assert!(acknowledged.len() >= ACKNOWLEDGED);
+    assert!(acknowledged.len() >= wanted);
 
     // Opening it as the next process would repairs what there is to repair.
     khive_perf_analysis::store::Store::open(&db).expect("a sound database");
