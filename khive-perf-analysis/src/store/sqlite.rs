@@ -425,14 +425,34 @@ fn open(path: &Path) -> Result<Connection, Error> {
     let opening = |error| failed(path, "opening", error);
     let mut connection = Connection::open(path).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
+    write_ahead(&connection).map_err(opening)?;
     connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
-        )
+        .execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
         .map_err(opening)?;
     migrate(path, &mut connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Switches to the write-ahead log.
+///
+/// Of several that open a new file at once, SQLite refuses all but one without asking the busy handler, as they would
+/// wait for each other; so the waiting is done here, as long as everywhere else.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut attempts = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL;") {
+            Err(error)
+                if attempts > 0
+                    && error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                attempts -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Looks at a file before anything may write to it: a foreign, damaged or newer one stays untouched.
@@ -446,9 +466,16 @@ fn inspect(path: &Path) -> Result<(), Error> {
             .query_row(pragma, [], |row| row.get::<_, i64>(0))
             .map_err(|error| failed(path, doing, error))
     };
+    // One transaction: another process may be making the file ours at this moment.
+    let look = |statement: &str| {
+        let done = connection.execute_batch(statement);
+        done.map_err(|error| failed(path, doing, error))
+    };
+    look("BEGIN")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    look("COMMIT")?;
     if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
         return Err(Error::not_ours(
             path,
