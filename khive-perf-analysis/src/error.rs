@@ -68,6 +68,14 @@ impl Error {
         matches!(self.kind, Kind::Busy(_))
     }
 
+    /// Nothing that was asked is wrong: the tool, or what it runs on, failed. The same may work later.
+    pub fn is_internal(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Busy(_) | Kind::Storage { .. } | Kind::Serve(_) | Kind::Io(_)
+        )
+    }
+
     #[cold]
     pub(crate) fn no_database(path: &Path) -> Self {
         Kind::NoDatabase(path.to_owned()).into()

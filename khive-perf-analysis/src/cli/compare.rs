@@ -42,6 +42,14 @@ enum ReportFormat {
     Json,
     /// For a comment on a change.
     Markdown,
+    /// One page for a browser, with nothing to be loaded.
+    Html,
+    /// For what shows test results.
+    Junit,
+    /// For what collects findings.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 impl Compare {
@@ -81,6 +89,10 @@ impl Sides {
             ReportFormat::Text => report::text::comparison(&comparison),
             ReportFormat::Json => report::json::comparison(&comparison),
             ReportFormat::Markdown => report::markdown::comparison(&comparison),
+            ReportFormat::Html => report::html::comparison(&comparison),
+            ReportFormat::Junit => report::junit::comparison(&comparison),
+            ReportFormat::Sarif => report::sarif::comparison(&comparison),
+            ReportFormat::Github => report::github::comparison(&comparison),
         })?;
         Ok(comparison)
     }

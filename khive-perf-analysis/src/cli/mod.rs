@@ -28,6 +28,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const EXIT_REGRESSED: u8 = 1;
 /// The command could not do what it was asked.
 const EXIT_ERROR: u8 = 2;
+/// The tool itself failed, and the same may work later: `EX_TEMPFAIL` of sysexits.
+const EXIT_FAILED: u8 = 75;
 /// A comparison cannot tell.
 const EXIT_INCONCLUSIVE: u8 = 3;
 
@@ -35,8 +37,9 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; check: nothing got slower
   1  check: something got slower
-  2  an error, said on standard error
+  2  bad usage or input, said on standard error
   3  check: the runs cannot tell
+  75 the tool itself failed, said on standard error; the same may work later
 run passes on the exit code of its command, and exits 2 where nothing could be measured;
 with --interleave it exits as check does.";
 
@@ -103,7 +106,9 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     execute(&cli).unwrap_or_else(|failure| {
         output::say(&format!("error: {}", output::chain(&*failure)));
-        ExitCode::from(EXIT_ERROR)
+        let ours = failure.downcast_ref::<khive_perf_analysis::Error>();
+        let is_internal = ours.is_some_and(khive_perf_analysis::Error::is_internal);
+        ExitCode::from(if is_internal { EXIT_FAILED } else { EXIT_ERROR })
     })
 }
 

@@ -263,6 +263,13 @@ impl Comparison {
             .filter(|finding| finding.verdict == Verdict::Regressed)
     }
 
+    /// That of the worst regression.
+    pub fn severity(&self) -> Option<Severity> {
+        self.regressed()
+            .filter_map(|finding| finding.severity)
+            .max()
+    }
+
     fn inconclusive(&self) -> impl Iterator<Item = &Finding> {
         self.findings
             .iter()

@@ -3,8 +3,13 @@
 use crate::detect::{Comparison, Finding, Measure, Verdict};
 use crate::report::words;
 
-/// Rows of one table; what is more is counted. Hosts of review comments cut off at 64 KiB.
+/// Begins every comment and is not shown: by it a later one takes the place of the one before.
+pub const MARKER: &str = "<!-- khive-perf: comparison -->";
+/// Rows of one table, and remarks; what is more is counted.
 const ROWS_MAX: usize = 100;
+/// GitHub takes comments of 65,536 characters. A table ends with room to spare for what comes behind it.
+const TABLE_MAX: usize = 24_000;
+const NOTES_MAX: usize = 8_000;
 
 /// The comment, with a newline at its end.
 pub fn comparison(comparison: &Comparison) -> String {
@@ -14,7 +19,10 @@ pub fn comparison(comparison: &Comparison) -> String {
         Verdict::Improved => "Performance: improved",
         _ => "Performance: no regression",
     };
-    let mut text = format!("### {title}\n\n{}\n\n", escape(&words::summary(comparison)));
+    let mut text = format!(
+        "{MARKER}\n### {title}\n\n{}\n\n",
+        escape(&words::summary(comparison))
+    );
     text.push_str(&format!(
         "Base {}, candidate {}.\n",
         escape(&words::side(&comparison.base)),
@@ -43,11 +51,10 @@ pub fn comparison(comparison: &Comparison) -> String {
                 .map(move |note| (finding, note))
         })
         .map(|(finding, note)| format!("- {}: {}\n", escape(&finding.key.name), escape(&note)))
-        .take(ROWS_MAX)
         .collect();
     if !notes.is_empty() {
         text.push('\n');
-        text.push_str(&notes.concat());
+        text.push_str(&fitting(&notes, NOTES_MAX));
     }
     if !rest.is_empty() {
         text.push_str(&format!(
@@ -73,14 +80,23 @@ fn table(findings: &[&Finding], confidence: f64) -> String {
          | --- | --- | ---: | ---: | ---: | ---: | --- |\n",
         confidence * 100.0
     );
-    for finding in findings.iter().take(ROWS_MAX) {
-        text.push_str(&row(finding));
-    }
-    if findings.len() > ROWS_MAX {
-        text.push_str(&format!(
-            "\n{} more are in the full report.\n",
-            findings.len() - ROWS_MAX
-        ));
+    let rows: Vec<String> = findings.iter().map(|finding| row(finding)).collect();
+    text.push_str(&fitting(&rows, TABLE_MAX));
+    text
+}
+
+/// As many lines as fit, and how many there are beyond.
+fn fitting(lines: &[String], chars_max: usize) -> String {
+    let mut text = String::new();
+    let mut chars = 0;
+    for (number, line) in lines.iter().enumerate() {
+        chars += line.chars().count();
+        if number >= ROWS_MAX || chars > chars_max {
+            let more = lines.len() - number;
+            text.push_str(&format!("\n{more} more are in the full report.\n"));
+            break;
+        }
+        text.push_str(line);
     }
     text
 }

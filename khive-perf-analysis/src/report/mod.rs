@@ -1,6 +1,10 @@
 //! Comparisons in words: for people, for programs, for a review comment.
 
+pub mod github;
+pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
+pub mod sarif;
 pub mod text;
 mod words;

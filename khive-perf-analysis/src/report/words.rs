@@ -1,6 +1,6 @@
 //! Wording that the reports share: durations, changes, intervals, and the closing sentence.
 
-use crate::detect::{Calls, Change, Comparison, Drift, Finding, Reason, Side, Verdict};
+use crate::detect::{Calls, Change, Comparison, Drift, Finding, Measure, Reason, Side, Verdict};
 use crate::model::Metric;
 
 /// Three significant digits and a unit: `1.23 ms`.
@@ -148,6 +148,33 @@ fn regressed(comparison: &Comparison, judged: usize) -> String {
         None => {}
     }
     text.push('.');
+    text
+}
+
+/// What is to be said of a regression in one line.
+pub(crate) fn told(finding: &Finding) -> String {
+    let name = clean(&finding.key.name);
+    let severity = finding.severity.map_or("", |severity| severity.as_str());
+    let measured = finding.measured(Measure::JUDGED);
+    let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), seconds);
+    let mut text = format!("{severity} regression: {name}");
+    if let Some(measured) = measured {
+        text.push_str(&format!(
+            " takes {}, was {}",
+            time(measured.candidate_s),
+            time(measured.base_s)
+        ));
+    }
+    if let Some(change) = finding.change() {
+        text.push_str(&format!(": {}", percent(change.factor)));
+        if change.interval.is_some() {
+            text.push_str(&format!(", within {}", interval(Some(change))));
+        }
+    }
+    for note in notes(finding) {
+        text.push_str("; ");
+        text.push_str(&note);
+    }
     text
 }
 

@@ -71,6 +71,73 @@ fn the_markdown_report_is_as_it_was_read_and_approved() {
 }
 
 #[test]
+fn the_html_report_is_one_page_that_loads_nothing() {
+    let text = report::html::comparison(&example());
+    check("comparison.html", &text);
+    assert!(text.contains("default-src 'none'"));
+    for outside in ["http://", "https://", "<script", "<link", "src=", "url("] {
+        assert!(!text.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn the_junit_report_is_read_back_by_its_library() {
+    let text = report::junit::comparison(&example());
+    check("comparison.junit.xml", &text);
+    let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let comparison = example();
+    assert_eq!(read.tests, comparison.findings.len());
+    assert_eq!(read.failures, comparison.regressed().count());
+}
+
+#[test]
+fn the_sarif_report_has_a_result_for_each_regression() {
+    let text = report::sarif::comparison(&example());
+    check("comparison.sarif", &text);
+    let sarif: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), example().regressed().count());
+    for result in results {
+        assert_eq!(result["ruleId"], run["tool"]["driver"]["rules"][0]["id"]);
+        assert!(result["message"]["text"].is_string());
+        assert!(result["partialFingerprints"].is_object());
+    }
+}
+
+#[test]
+fn the_annotations_are_one_command_a_line() {
+    let text = report::github::comparison(&example());
+    check("comparison.github.txt", &text);
+    assert!(text.lines().all(|line| line.starts_with("::")));
+}
+
+#[test]
+fn a_comment_can_be_found_again_and_fits() {
+    let text = report::markdown::comparison(&example());
+    assert!(text.starts_with(report::markdown::MARKER));
+    let mut rng = Rng::new(1);
+    let name = |number: u32| format!("shop::{}::f{number}", "a_module_*of_[many]".repeat(12));
+    let world: Vec<Behaviour> = (0..900)
+        .map(|number| Behaviour::new(name(number), 1e-3, 0.01))
+        .collect();
+    let base = runs(&mut rng, "main", 3, &world, &[1.0; 900]);
+    let candidate = runs(&mut rng, "change", 3, &world, &[3.0; 900]);
+    let settings = Settings {
+        remove_drift: false,
+        ..Settings::default()
+    };
+    let text = report::markdown::comparison(&compare(&base, &candidate, &settings));
+    assert!(
+        text.chars().count() <= 65_536 && text.len() > 10_000,
+        "{}",
+        text.len()
+    );
+    assert!(text.ends_with("</details>\n") || text.contains("are in the full report"));
+}
+
+#[test]
 fn the_json_report_has_the_documented_shape() {
     let text = report::json::comparison(&example());
     check("comparison.json", &(text.clone() + "\n"));
