@@ -4,6 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// What a database is in the middle of when it cannot be opened.
+pub(crate) const OPENING: &str = "opening";
+
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
 /// A failure with the place where it happened and, where there is one, the remedy.
@@ -70,10 +73,12 @@ impl Error {
 
     /// Nothing that was asked is wrong: the tool, or what it runs on, failed. The same may work later.
     pub fn is_internal(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Busy(_) | Kind::Storage { .. } | Kind::Serve(_) | Kind::Io(_)
-        )
+        match self.kind {
+            Kind::Busy(_) | Kind::Serve(_) | Kind::Io(_) => true,
+            // What cannot even be opened is most likely not what was meant.
+            Kind::Storage { doing, .. } => doing != OPENING,
+            _ => false,
+        }
     }
 
     #[cold]

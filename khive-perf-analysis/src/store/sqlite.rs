@@ -16,7 +16,7 @@ use rusqlite::{
 };
 
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, OPENING};
 use crate::points::{self, Batch, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value};
 use crate::store::row::{self, failed, integer, json};
 use crate::store::sqlite::insert::{INSERT_POINT, insert_point};
@@ -422,7 +422,7 @@ fn open(path: &Path) -> Result<Connection, Error> {
     if existed {
         inspect(path)?;
     }
-    let opening = |error| failed(path, "opening", error);
+    let opening = |error| failed(path, OPENING, error);
     let mut connection = Connection::open(path).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     write_ahead(&connection).map_err(opening)?;
@@ -457,7 +457,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Looks at a file before anything may write to it: a foreign, damaged or newer one stays untouched.
 fn inspect(path: &Path) -> Result<(), Error> {
-    let doing = "opening";
+    let doing = OPENING;
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
         .map_err(|error| failed(path, doing, error))?;
