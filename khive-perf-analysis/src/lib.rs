@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod config;
 pub mod detect;
 pub mod error;
 pub mod model;

@@ -7,21 +7,21 @@ use khive_perf_analysis::detect::{Settings, Severity, Verdict};
 use khive_perf_analysis::store::Store;
 
 use crate::cli::compare::Sides;
-use crate::cli::{EXIT_INCONCLUSIVE, EXIT_REGRESSED, Failure};
+use crate::cli::{EXIT_INCONCLUSIVE, EXIT_REGRESSED, Failure, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     sides: Sides,
-    /// Least severity of a regression that fails the check; milder ones are reported all the same.
-    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
-    fail_on: FailOn,
+    /// Least severity of a regression that fails the check; milder ones are reported all the same. `minor` unless the
+    /// configuration says otherwise.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     /// Any regression.
-    #[default]
     Minor,
     /// At least 50 % slower.
     Moderate,
@@ -41,9 +41,15 @@ impl FailOn {
 
 impl Check {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        let comparison = self.sides.answer(store, Settings::gate())?;
-        Ok(match comparison.verdict() {
-            Verdict::Regressed if comparison.severity() >= Some(self.fail_on.severity()) => {
+        let answer = self.sides.answer(store, Settings::gate())?;
+        for limit in &answer.passed_limits {
+            output::say(&format!("passes its limit: {limit}"));
+        }
+        let asked = self.fail_on.map(FailOn::severity).or(answer.fail_on);
+        let fail_on = asked.unwrap_or(Severity::Minor);
+        Ok(match answer.comparison.verdict() {
+            _ if !answer.passed_limits.is_empty() => ExitCode::from(EXIT_REGRESSED),
+            Verdict::Regressed if answer.comparison.severity() >= Some(fail_on) => {
                 ExitCode::from(EXIT_REGRESSED)
             }
             Verdict::Regressed => ExitCode::SUCCESS,

@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use khive_perf_analysis::detect::{self, Comparison, Settings};
+use khive_perf_analysis::detect::floors::Floors;
+use khive_perf_analysis::detect::{self, Comparison, Settings, Severity};
 use khive_perf_analysis::model::Run;
 use khive_perf_analysis::report;
 use khive_perf_analysis::store::{Status, Store};
 
+use crate::cli::config::Configured;
 use crate::cli::{Failure, history, output};
 
 #[derive(Debug, Args)]
@@ -25,9 +27,11 @@ pub(crate) struct Sides {
     /// Runs to judge: their name, or a glob.
     #[arg(value_name = "CANDIDATE")]
     candidate: String,
-    /// Smallest change worth a verdict, in percent.
-    #[arg(long, value_name = "PERCENT", default_value_t = detect::settings::MIN_EFFECT * 100.0, value_parser = percent)]
-    min_effect: f64,
+    /// Smallest change worth a verdict, in percent; 5 unless the configuration says otherwise.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    min_effect: Option<f64>,
+    #[command(flatten)]
+    configured: Configured,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -54,16 +58,35 @@ enum ReportFormat {
 
 impl Compare {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        self.sides.answer(store, Settings::default())?;
+        let answer = self.sides.answer(store, Settings::default())?;
+        for limit in &answer.passed_limits {
+            output::say(&format!("passes its limit: {limit}"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// What a comparison came to.
+pub(crate) struct Answer {
+    pub(crate) comparison: Comparison,
+    /// The least severity that fails a check, by the configuration.
+    pub(crate) fail_on: Option<Severity>,
+    /// What is above what the configuration allows.
+    pub(crate) passed_limits: Vec<String>,
+}
+
 impl Sides {
     /// Compares, and writes the answer.
-    pub(crate) fn answer(&self, store: &Store, sure: Settings) -> Result<Comparison, Failure> {
+    pub(crate) fn answer(&self, store: &Store, sure: Settings) -> Result<Answer, Failure> {
+        let mut config = self.configured.effective()?;
+        let asked = self.min_effect.map(|percent| percent / 100.0);
+        if asked.is_some() {
+            // What is asked for on the command line holds for all.
+            config.floors = Floors::default();
+        }
         let settings = Settings {
-            min_effect: self.min_effect / 100.0,
+            min_effect: asked.or(config.min_effect).unwrap_or(sure.min_effect),
+            confidence: config.confidence.unwrap_or(sure.confidence),
             ..sure
         };
         let base = load(store, &self.base)?;
@@ -84,7 +107,8 @@ impl Sides {
         } else {
             detect::History::new()
         };
-        let comparison = detect::compare_knowing(&known, &base, &candidate, &settings);
+        let comparison =
+            detect::compare_knowing(&known, &base, &candidate, &settings, &config.floors);
         output::answer(&match self.format {
             ReportFormat::Text => report::text::comparison(&comparison),
             ReportFormat::Json => report::json::comparison(&comparison),
@@ -94,7 +118,11 @@ impl Sides {
             ReportFormat::Sarif => report::sarif::comparison(&comparison),
             ReportFormat::Github => report::github::comparison(&comparison),
         })?;
-        Ok(comparison)
+        Ok(Answer {
+            passed_limits: config.passed_limits(&comparison),
+            fail_on: config.fail_on,
+            comparison,
+        })
     }
 }
 

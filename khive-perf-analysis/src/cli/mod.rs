@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod compare;
+mod config;
 mod export;
 mod history;
 mod interleave;
@@ -36,7 +37,7 @@ const EXIT_INCONCLUSIVE: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; check: nothing got slower
-  1  check: something got slower
+  1  check: something got slower, or passes a limit of the configuration
   2  bad usage or input, said on standard error
   3  check: the runs cannot tell
   75 the tool itself failed, said on standard error; the same may work later
@@ -74,6 +75,8 @@ enum Command {
     Compare(compare::Compare),
     /// The same as compare, as a gate: exits 0, 1, 2 or 3.
     Check(check::Check),
+    /// Look at the configuration of compare and check, or begin one.
+    Config(config::Config),
     /// Say since which run a callsite is as it is, and whether it creeps.
     Trend(trend::Trend),
     /// Compare runs of one name with each other: how often this tool is wrong on this database.
@@ -121,6 +124,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Export(command) => command.execute(&existing()?),
         Command::Compare(command) => command.execute(&existing()?),
         Command::Check(command) => command.execute(&existing()?),
+        Command::Config(command) => command.execute(),
         Command::Trend(command) if command.needs_store() => command.execute(Some(&existing()?)),
         Command::Trend(command) => command.execute(None),
         Command::Selftest(command) => command.execute(&existing()?),

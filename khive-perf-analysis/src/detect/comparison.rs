@@ -60,6 +60,8 @@ pub struct Finding {
     pub key: CallsiteKey,
     /// The conclusion.
     pub verdict: Verdict,
+    /// The smallest relative change of it that was worth a verdict.
+    pub min_effect: f64,
     /// How bad, where it regressed.
     pub severity: Option<Severity>,
     /// Chance of such a change by noise alone, adjusted for the number of callsites; 1 where not judged.

@@ -11,6 +11,7 @@ mod comparison;
 mod contrast;
 mod counts;
 mod drift;
+pub mod floors;
 mod measure;
 mod row;
 pub mod settings;
@@ -28,6 +29,7 @@ pub use crate::detect::verdict::{Reason, Severity, Verdict};
 
 use std::collections::BTreeMap;
 
+use crate::detect::floors::Floors;
 use crate::model::{CallsiteKey, Run};
 use crate::stats::moderated::Variance;
 
@@ -36,17 +38,25 @@ pub type History = BTreeMap<CallsiteKey, Variance>;
 
 /// Compares `candidate` with `base`. Never fails: what cannot be judged is inconclusive.
 pub fn compare(base: &[Run], candidate: &[Run], settings: &Settings) -> Comparison {
-    compare_knowing(&History::new(), base, candidate, settings)
+    compare_knowing(
+        &History::new(),
+        base,
+        candidate,
+        settings,
+        &Floors::default(),
+    )
 }
 
 /// Compares `candidate` with `base`, knowing how noisy earlier runs were: a single run a side may then be enough.
 ///
-/// Values of `history` that are no variance are passed over.
+/// `floors` say where another change than that of the settings is worth a verdict. Values of `history` that are no
+/// variance are passed over.
 pub fn compare_knowing(
     history: &History,
     base: &[Run],
     candidate: &[Run],
     settings: &Settings,
+    floors: &Floors,
 ) -> Comparison {
     let settings = settings.sane();
     let is_sound = |variance: &Variance| {
@@ -61,9 +71,10 @@ pub fn compare_knowing(
     } else {
         Drift::None
     };
-    let mut findings = row::conclude(&rows, &settings);
+    let mut findings = row::conclude(&rows, &settings, floors);
     for finding in &mut findings {
-        finding.count(counts::counts(base, candidate, &finding.key, &settings));
+        let own = floors.of(&finding.key, &settings);
+        finding.count(counts::counts(base, candidate, &finding.key, &own));
     }
     findings.sort_by(|a, b| a.by_importance(b));
     Comparison {

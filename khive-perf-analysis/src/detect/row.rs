@@ -4,6 +4,7 @@ use crate::detect::History;
 use crate::detect::comparison::{Change, Finding, Measured};
 use crate::detect::contrast::{self, Contrast, Samples};
 use crate::detect::drift::{self, Drift};
+use crate::detect::floors::Floors;
 use crate::detect::measure::{self, Calls, Measure};
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{self, Reason, Severity, Verdict};
@@ -75,19 +76,24 @@ pub(crate) fn remove_drift(rows: &mut [Row<'_>]) -> Drift {
 }
 
 /// Judges every callsite, with the evidence asked for raised by their number.
-pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings) -> Vec<Finding> {
-    let judged = adjusted(rows, Measure::JUDGED, settings);
-    let guard = adjusted(rows, Measure::Mean, settings);
+pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings, floors: &Floors) -> Vec<Finding> {
+    let own: Vec<Settings> = rows
+        .iter()
+        .map(|row| floors.of(row.key, settings))
+        .collect();
+    let judged = adjusted(rows, Measure::JUDGED, &own);
+    let guard = adjusted(rows, Measure::Mean, &own);
     rows.iter()
+        .zip(&own)
         .zip(judged.into_iter().zip(guard))
-        .map(|(row, (judged, guard))| row.finding(judged, guard, settings))
+        .map(|((row, own), (judged, guard))| row.finding(judged, guard, own))
         .collect()
 }
 
 /// Adjusted p-values of one measure; callsites without an interval ask nothing and must not dilute the rest.
-fn adjusted(rows: &[Row<'_>], measure: Measure, settings: &Settings) -> Vec<f64> {
-    let question = |row: &Row<'_>| verdict::question(row.contrast(measure)?, settings);
-    let questions: Vec<Option<Question>> = rows.iter().map(question).collect();
+fn adjusted(rows: &[Row<'_>], measure: Measure, own: &[Settings]) -> Vec<f64> {
+    let question = |(row, own): (&Row<'_>, _)| verdict::question(row.contrast(measure)?, own);
+    let questions: Vec<Option<Question>> = rows.iter().zip(own).map(question).collect();
     let asked: Vec<Question> = questions.iter().copied().flatten().collect();
     let mut adjusted = discovery::adjust_above_floor(&asked).into_iter();
     questions
@@ -141,6 +147,7 @@ impl Row<'_> {
         let mut finding = Finding {
             key: self.key.clone(),
             verdict,
+            min_effect: settings.min_effect,
             severity: None,
             adjusted_p: judged,
             measures: self.cells.iter().map(measured).collect(),

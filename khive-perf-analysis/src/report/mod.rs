@@ -7,4 +7,4 @@ pub mod junit;
 pub mod markdown;
 pub mod sarif;
 pub mod text;
-mod words;
+pub(crate) mod words;

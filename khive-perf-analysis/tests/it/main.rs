@@ -3,6 +3,7 @@
 
 mod callsites;
 mod cli;
+mod config;
 mod grpc;
 mod histories;
 mod hostile;
