@@ -1,10 +1,15 @@
 //! TrackingAllocator: a global allocator that counts what each thread allocates, over any other.
 
+mod formats;
 mod hook;
+mod query;
+mod saved;
 mod snapshot;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
+pub use self::query::{HeapChange, HeapGroup, HeapGrouping};
+pub use self::saved::HeapError;
 pub use self::snapshot::{HeapCall, HeapFrame, HeapSite, HeapSnapshot, HeapSymbol};
 use crate::alloc::hook::Zero;
 use crate::heap;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::clock;
+use crate::recorder::local::quiet;
 use crate::registry::live::{Scope, SiteFigures, SiteId};
 use crate::stats::estimate::Estimate;
 
@@ -104,6 +105,8 @@ impl HeapSnapshot {
     }
 
     pub(crate) fn of(scope: &Scope) -> Self {
+        // What it takes itself is nobody's.
+        let _quiet = quiet();
         let now = scope.now();
         let mut live: BTreeMap<SiteId, Live> = BTreeMap::new();
         scope.census(|sample| {
