@@ -79,8 +79,8 @@ unsafe fn alloc_sampled<A: GlobalAlloc>(
     if insert(block, plan, birth) {
         return Some(block);
     }
-    if ptr::eq(block, base) {
-        // Nobody needs to know of it.
+    if plan.layout == layout {
+        // It was allocated as it will be freed, so nobody needs to know of it.
         return Some(block);
     }
     // SAFETY: it was allocated with this layout, above, and nobody has it.

@@ -183,6 +183,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/clock.rs",
     "khive-perf/src/clock/",
     "khive-perf/src/context.rs",
+    "tests/global/heap_stress.rs",
     "tests/global/measured_allocator.rs",
     "tests/global/memory.rs",
     "tests/lints/src/",
