@@ -6,6 +6,7 @@ mod callsites;
 mod futures;
 mod reader;
 mod threads;
+mod traces;
 
 use khive_perf_benches::Bench;
 
@@ -14,6 +15,7 @@ fn main() {
     calls::run(&bench);
     futures::run(&bench);
     threads::run(&bench);
+    traces::run(&bench);
     allocator::run(&bench);
     reader::run(&bench);
     // Last: it leaves 16,384 callsites behind.

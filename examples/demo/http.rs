@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request as HttpRequest, State};
+use axum::extract::{
+    DefaultBodyLimit, FromRequest, MatchedPath, Path, Query, Request as HttpRequest, State,
+};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use khive_perf::trace::TraceLayer;
 use serde::{Deserialize, Serialize};
 
 use crate::demo::cache::CacheStats;
@@ -58,11 +61,25 @@ pub(crate) fn router(app: App) -> Router {
         .route("/sessions/{id}", get(read_session))
         .route("/orchestrations", post(create_orchestration))
         .route("/orchestrations/{id}", get(read_orchestration))
+        // Those above are traces, each request one, or go on with that of the caller.
+        .route_layer(TraceLayer::new(name_of))
         .route("/healthz", get(health))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Arc::new(app))
+}
+
+/// The name of a request's trace: its route.
+fn name_of(request: &HttpRequest) -> &'static str {
+    let path = request.extensions().get::<MatchedPath>();
+    match (request.method().as_str(), path.map(MatchedPath::as_str)) {
+        ("POST", Some("/sessions")) => "POST /sessions",
+        ("GET", Some("/sessions/{id}")) => "GET /sessions/{id}",
+        ("POST", Some("/orchestrations")) => "POST /orchestrations",
+        ("GET", Some("/orchestrations/{id}")) => "GET /orchestrations/{id}",
+        _ => "other request",
+    }
 }
 
 #[khive_perf::measure(name = "http::create_session", group = "session", err)]

@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use khive_perf::trace::{self, SpanKind};
 use tokio::net::TcpStream;
 
 /// A connection that is opened when first needed and again after it was lost.
@@ -53,10 +54,14 @@ impl Client {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request
+        let mut request = request
             .body(Full::from(body.unwrap_or_default()))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let answer = tokio::time::timeout(REQUEST_DEADLINE, self.exchange(request)).await;
+        let exchange = trace::root("request").kind(SpanKind::Client).attach(async {
+            trace::inject(request.headers_mut());
+            self.exchange(request).await
+        });
+        let answer = tokio::time::timeout(REQUEST_DEADLINE, exchange).await;
         let answer = answer.unwrap_or_else(|_elapsed| {
             let seconds = REQUEST_DEADLINE.as_secs();
             let message = format!("no answer within {seconds} s");

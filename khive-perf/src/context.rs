@@ -2,18 +2,22 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task;
 
+use crate::recorder::frame::SpanRef;
 use crate::registry::Registry;
 use crate::registry::current::{self, Scope};
 use crate::snapshot::{self, Snapshot};
 use crate::sync::Arc;
+use crate::tracer::{self, Active, SpanContext, Trace};
 
-/// Where the current code records: into the process's registry, or into a capture.
+/// Where the current code records: into the process's registry or into a capture, and as part of which trace.
 ///
 /// A measured future needs none: it records wherever it is polled. A task that is spawned, or a thread,
-/// starts out in the process's registry; hand it the context of its parent to have it captured, too.
+/// starts out in the process's registry, and in no trace; hand it the context of its parent to have it captured, too, and
+/// to make its calls spans of the same trace, below the span in which the context was asked for.
 ///
 /// # Examples
 ///
@@ -31,6 +35,8 @@ use crate::sync::Arc;
 #[derive(Clone)]
 pub struct Context {
     registry: Option<Arc<Registry>>,
+    /// The trace, and the span whose callees come next.
+    trace: Option<(Arc<Trace>, SpanRef)>,
 }
 
 impl Context {
@@ -39,13 +45,32 @@ impl Context {
     pub fn current() -> Self {
         Self {
             registry: current::registry(),
+            trace: tracer::active(),
         }
     }
 
     pub(crate) fn of(registry: Arc<Registry>) -> Self {
         Self {
             registry: Some(registry),
+            trace: None,
         }
+    }
+
+    /// The same place, at the beginning of a trace.
+    pub(crate) fn in_trace(mut self, trace: Trace) -> Self {
+        self.trace = Some((Arc::new(trace), SpanRef::NONE));
+        self
+    }
+
+    pub(crate) fn registry(&self) -> Option<Arc<Registry>> {
+        self.registry.clone()
+    }
+
+    /// The span whose callees come next, as other services are told of it; `None` outside any trace.
+    #[must_use]
+    pub fn span(&self) -> Option<SpanContext> {
+        let (trace, span) = self.trace.as_ref()?;
+        trace.context_of(*span)
     }
 
     /// What has been recorded in the context so far, by all threads: inside of a
@@ -60,14 +85,24 @@ impl Context {
 
     /// Runs `f` on this thread in the context.
     pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _scope = Scope::enter(self.registry.clone());
+        let _entered = self.enter();
         f()
+    }
+
+    /// Makes it the thread's, until what is given back is dropped.
+    fn enter(&self) -> (Scope, Active) {
+        let is_traced = self
+            .trace
+            .as_ref()
+            .is_some_and(|(trace, _)| trace.is_recorded());
+        let scope = Scope::enter(self.registry.clone(), is_traced);
+        (scope, Active::enter(self.trace.clone()))
     }
 
     /// Polls `future` in the context, on whichever thread it is polled.
     pub fn attach<F: Future>(&self, future: F) -> InContext<F> {
         InContext {
-            future,
+            future: ManuallyDrop::new(future),
             context: self.clone(),
         }
     }
@@ -77,16 +112,17 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("captured", &self.registry.is_some())
+            .field("span", &self.span())
             .finish()
     }
 }
 
-/// A future with a context of its own.
+/// A future with a context of its own, also while it is dropped.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct InContext<F> {
-    /// Pinned with `self`.
-    future: F,
+    /// Pinned with `self`; dropped once, in `Drop`.
+    future: ManuallyDrop<F>,
     context: Context,
 }
 
@@ -96,8 +132,16 @@ impl<F: Future> Future for InContext<F> {
     fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<F::Output> {
         // SAFETY: nothing is moved out of `this`; `future` is pinned again below.
         let this = unsafe { self.get_unchecked_mut() };
-        let _scope = Scope::enter(this.context.registry.clone());
+        let _entered = this.context.enter();
         // SAFETY: `future` is pinned because `self` is, and is moved by nobody.
-        unsafe { Pin::new_unchecked(&mut this.future) }.poll(context)
+        unsafe { Pin::new_unchecked(&mut *this.future) }.poll(context)
+    }
+}
+
+impl<F> Drop for InContext<F> {
+    fn drop(&mut self) {
+        let _entered = self.context.enter();
+        // SAFETY: dropped in place, so a pinned future stays pinned; once, because this is `Drop`.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
     }
 }

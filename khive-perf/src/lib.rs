@@ -67,8 +67,10 @@ mod callsite;
 mod clock;
 mod config;
 mod context;
+mod exemplars;
 mod future_ext;
 mod heap;
+mod ids;
 #[cfg(feature = "tracing")]
 mod layer;
 mod outcome;
@@ -76,6 +78,7 @@ mod recorder;
 mod registry;
 mod span;
 mod sync;
+mod tracer;
 
 pub mod alloc;
 pub mod leak;
@@ -83,6 +86,7 @@ pub mod report;
 pub mod snapshot;
 pub mod stats;
 pub mod testing;
+pub mod trace;
 
 #[doc(hidden)]
 #[path = "private.rs"]

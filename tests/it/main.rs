@@ -22,3 +22,4 @@ mod reports;
 mod sampling;
 mod snapshots;
 mod threads;
+mod traces;

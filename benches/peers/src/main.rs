@@ -41,6 +41,7 @@ struct Peer {
 const PEERS: &[Peer] = &[
     tracing::NONE,
     tracing::REGISTRY,
+    tracing::OUR_LAYER,
     tracing::OPENTELEMETRY,
     fastrace::NO_PARENT,
     fastrace::ROOT,

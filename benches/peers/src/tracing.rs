@@ -1,4 +1,4 @@
-//! tracing: without a subscriber, with a registry that nobody reads, and with OpenTelemetry.
+//! tracing: without a subscriber, with a registry that nobody reads, with our layer, and with OpenTelemetry.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use crate::{CASE, Peer, no_set_up, one_by_one, work};
 
 pub(crate) const NONE: Peer = peer("tracing, no subscriber", no_set_up);
 pub(crate) const REGISTRY: Peer = peer("tracing, Registry", with_registry);
+pub(crate) const OUR_LAYER: Peer = peer("tracing, Registry and khive_perf::layer()", with_our_layer);
 pub(crate) const OPENTELEMETRY: Peer = peer("tracing, OpenTelemetry", with_opentelemetry);
 
 const fn peer(name: &'static str, set_up: fn() -> Box<dyn Any>) -> Peer {
@@ -46,6 +47,11 @@ impl Layer<Registry> for Nothing {}
 
 fn with_registry() -> Box<dyn Any> {
     install(tracing_subscriber::registry().with(Nothing));
+    Box::new(())
+}
+
+fn with_our_layer() -> Box<dyn Any> {
+    install(tracing_subscriber::registry().with(khive_perf::layer()));
     Box::new(())
 }
 

@@ -62,7 +62,7 @@ impl Cell {
         if !call.is_outermost {
             return;
         }
-        if call.ticks >= self.slow_ticks {
+        if self.is_slow(call.ticks) {
             self.slow.add(call.weight);
         }
         let other = call.outcome.index().checked_sub(1);
@@ -80,9 +80,14 @@ impl Cell {
         unsafe { &*histogram }.record(call.ticks, call.weight, buckets);
     }
 
+    /// Whether a call that took so many ticks is slow.
+    pub(crate) const fn is_slow(&self, ticks: u64) -> bool {
+        ticks >= self.slow_ticks
+    }
+
     /// Counts a call that ended well, and took so many ticks, if it is slow; by the owner.
     pub(crate) fn count_slow(&self, ticks: u64) {
-        if ticks >= self.slow_ticks {
+        if self.is_slow(ticks) {
             self.slow.add(1);
         }
     }

@@ -33,6 +33,34 @@ impl Tags {
     }
 }
 
+/// A span of a trace, in one word: its number in the trace, and some bits that tell traces apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SpanRef(u32);
+
+impl SpanRef {
+    /// The call is no span.
+    pub(crate) const NONE: Self = Self(0);
+    /// Spans that can be told apart in a trace.
+    pub(crate) const MAX: usize = u16::MAX as usize;
+
+    /// The span with this number, of a trace with this mark; [`NONE`](Self::NONE) beyond the limit.
+    pub(crate) fn new(mark: u16, number: usize) -> Self {
+        match u16::try_from(number + 1) {
+            Ok(low) => Self(u32::from(mark) << 16 | u32::from(low)),
+            Err(_) => Self::NONE,
+        }
+    }
+
+    /// Its number, if it is one of a trace with this mark.
+    pub(crate) const fn number(self, mark: u16) -> Option<usize> {
+        let low = self.0 as u16;
+        if low == 0 || (self.0 >> 16) as u16 != mark {
+            return None;
+        }
+        Some(low as usize - 1)
+    }
+}
+
 /// Instead of a beginning: the call is not timed.
 const UNTIMED: u64 = u64::MAX;
 
@@ -53,6 +81,9 @@ pub(crate) struct Frame {
     pub(crate) weight: u32,
     /// The node that was current before.
     pub(crate) from: *const Node,
+    /// In a trace: the call's span, and the one that was current before.
+    pub(crate) span: SpanRef,
+    pub(crate) span_before: SpanRef,
 }
 
 impl Frame {
@@ -72,6 +103,15 @@ impl Frame {
     /// Whether no other call of the same series was around this one.
     pub(crate) fn is_outermost(&self) -> bool {
         Tags::of(self.at) & Tags::INNER == 0
+    }
+
+    /// Whether a call that took so many ticks is slow, by what its callsite says.
+    pub(crate) fn is_slow(&self, ticks: u64) -> bool {
+        // SAFETY: nodes live as long as their shard, whose frame this is.
+        let node = unsafe { &*self.node() };
+        // SAFETY: null, or a cell, which lives as long as its shard.
+        let cell = unsafe { node.cell.as_ref() };
+        cell.is_some_and(|cell| cell.is_slow(ticks))
     }
 
     /// The node with what is to be said of the call once it has ended so.

@@ -1,7 +1,8 @@
 //! Current: which shard the calling thread records into.
 //!
 //! A thread has a home shard in the process's registry, made at its first measured call and retired when
-//! it ends. Inside a [scope](Scope) it records into another registry instead.
+//! it ends. Inside a [scope](Scope) it records into another registry instead, or, in a trace, into another shard of the
+//! same: so the calls outside of traces need not know that there are any.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -21,6 +22,10 @@ struct Local {
     shard: Cell<*const Shard>,
     /// The shard in the process's registry, or [`NOWHERE`].
     home: Cell<*const Shard>,
+    /// The one there for the calls of traces, or [`NOWHERE`].
+    traced_home: Cell<*const Shard>,
+    /// Whether the current scope is in a trace.
+    traced: Cell<bool>,
     /// The current scope's registry; null outside any.
     scope: Cell<*const Registry>,
     /// The thread has retired its home shard.
@@ -32,6 +37,8 @@ thread_local! {
         Local {
             shard: Cell::new(&raw const NOWHERE),
             home: Cell::new(&raw const NOWHERE),
+            traced_home: Cell::new(&raw const NOWHERE),
+            traced: Cell::new(false),
             scope: Cell::new(std::ptr::null()),
             ending: Cell::new(false),
         }
@@ -43,24 +50,49 @@ impl Local {
     fn enter_shard(&self, shard: *const Shard) {
         self.shard.set(shard);
         // SAFETY: `shard` is `NOWHERE`, or alive while it is current.
-        let raw = unsafe { &*shard }.is_raw();
+        let shard_is = unsafe { &*shard };
+        let raw = shard_is.is_raw() && !shard_is.is_traced;
         // SAFETY: `NOWHERE` is everyone's; `shard` is this thread's, and alive while it is current.
         unsafe { local::set_fast(if raw { shard } else { &raw const NOWHERE }) };
     }
+
+    /// The shard in the process's registry, made if need be; [`NOWHERE`] while the thread is ending.
+    fn home(&self, is_traced: bool) -> *const Shard {
+        let home = if is_traced {
+            &self.traced_home
+        } else {
+            &self.home
+        };
+        let is_there = !std::ptr::eq(home.get(), &raw const NOWHERE);
+        if !is_there && !self.ending.get() && RETIRE.try_with(|_| ()).is_ok() {
+            home.set(PROCESS.add_shard(is_traced));
+        }
+        home.get()
+    }
+
+    /// The shards that the thread records into: the current one, and those at home.
+    fn shards(&self) -> impl Iterator<Item = &'static Shard> + use<> {
+        let shards = [self.shard.get(), self.home.get(), self.traced_home.get()];
+        // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
+        shards.into_iter().map(|shard| unsafe { &*shard })
+    }
 }
 
-/// Retires the home shard when the thread ends.
+/// Retires the shards at home when the thread ends.
 struct Retire;
 
 impl Drop for Retire {
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.ending.set(true);
-            let home = local.home.replace(&raw const NOWHERE);
-            if std::ptr::eq(local.shard.get(), home) {
-                local.enter_shard(&raw const NOWHERE);
-            }
-            if !std::ptr::eq(home, &raw const NOWHERE) {
+            for home in [&local.home, &local.traced_home] {
+                let home = home.replace(&raw const NOWHERE);
+                if std::ptr::eq(home, &raw const NOWHERE) {
+                    continue;
+                }
+                if std::ptr::eq(local.shard.get(), home) {
+                    local.enter_shard(&raw const NOWHERE);
+                }
                 // SAFETY: the registry frees a shard only after it has ended.
                 unsafe { &*home }.ended.store(true, Ordering::Release);
                 PROCESS.retire_ended();
@@ -73,12 +105,11 @@ impl Drop for Retire {
 pub(crate) fn shard() -> Option<&'static Shard> {
     LOCAL.with(|local| {
         if std::ptr::eq(local.shard.get(), &raw const NOWHERE) {
-            if local.ending.get() || RETIRE.try_with(|_| ()).is_err() {
+            let home = local.home(false);
+            if std::ptr::eq(home, &raw const NOWHERE) {
                 PROCESS.count_loss(Loss::ThreadEnding);
                 return None;
             }
-            let home = PROCESS.add_shard();
-            local.home.set(home);
             local.enter_shard(home);
         }
         // SAFETY: alive while it is current; the caller uses it before the thread leaves the scope.
@@ -86,25 +117,17 @@ pub(crate) fn shard() -> Option<&'static Shard> {
     })
 }
 
-/// The shard of this thread that has the generation: the current one, or the home shard.
+/// The shard of this thread that has the generation: the current one, or one at home.
 pub(crate) fn shard_of(generation: u32) -> Option<&'static Shard> {
     LOCAL.with(|local| {
-        [local.shard.get(), local.home.get()]
-            .into_iter()
-            // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
-            .map(|shard| unsafe { &*shard })
-            .find(|shard| shard.generation == generation)
+        let mut shards = local.shards();
+        shards.find(|shard| shard.generation == generation)
     })
 }
 
-/// Looks for something in the shards that the thread records into: the current one, and the home shard.
+/// Looks for something in the shards that the thread records into: the current one, and those at home.
 pub(crate) fn find_in_shards<R>(find: impl Fn(&'static Shard) -> Option<R>) -> Option<R> {
-    LOCAL.with(|local| {
-        [local.shard.get(), local.home.get()]
-            .into_iter()
-            // SAFETY: `NOWHERE`, or alive while current, or at home while the thread lives.
-            .find_map(|shard| find(unsafe { &*shard }))
-    })
+    LOCAL.with(|local| local.shards().find_map(find))
 }
 
 /// The measured calls that are open on this thread.
@@ -170,27 +193,35 @@ pub(crate) fn registry() -> Option<Arc<Registry>> {
     })
 }
 
-/// While it lives, the thread records into another registry. It stays on its thread.
+/// While it lives, the thread records into another registry, or is in a trace. It stays on its thread.
 pub(crate) struct Scope {
     /// Kept alive for the pointers in `LOCAL`.
     _registry: Option<Arc<Registry>>,
     shard_before: *const Shard,
     scope_before: *const Registry,
+    traced_before: bool,
+    /// What the scope's shard had in callees when it was entered.
+    callees_before: u64,
     not_send: PhantomData<*const ()>,
 }
 
 impl Scope {
-    /// Enters a registry; `None` is the process's.
-    pub(crate) fn enter(registry: Option<Arc<Registry>>) -> Self {
+    /// Enters a registry, `None` is the process's; in a trace or not.
+    pub(crate) fn enter(registry: Option<Arc<Registry>>, is_traced: bool) -> Self {
         LOCAL.with(|local| {
             let quiet = local::quiet();
             let (shard, scope) = match &registry {
                 Some(registry) => (
-                    registry.shard_of_visitor(thread_number()),
+                    registry.shard_of_visitor(thread_number(), is_traced),
                     Arc::as_ptr(registry),
                 ),
+                None if is_traced => (local.home(true), std::ptr::null()),
                 None => (local.home.get(), std::ptr::null()),
             };
+            // SAFETY: `NOWHERE`, or alive: the registry is held, or it is at home.
+            let entered = unsafe { &*shard };
+            // SAFETY: `NOWHERE`, which nobody writes to, or this thread's.
+            let callees_before = unsafe { entered.in_callees() };
             drop(quiet);
             let shard_before = local.shard.get();
             local.enter_shard(shard);
@@ -202,6 +233,8 @@ impl Scope {
                 _registry: registry,
                 shard_before,
                 scope_before,
+                traced_before: local.traced.replace(is_traced),
+                callees_before,
                 not_send: PhantomData,
             }
         })
@@ -224,14 +257,37 @@ impl Drop for Scope {
             local::set_scoped(!self.scope_before.is_null());
             // SAFETY: the outer scope keeps its registry alive.
             unsafe { local::set_ledger(ledger_of(self.scope_before)) };
+            local.traced.set(self.traced_before);
+            let left = local.shard.get();
             // Outside any scope the home shard may have been made, or retired, in the meantime.
-            let outside = self.scope_before.is_null();
-            local.enter_shard(if outside {
-                local.home.get()
-            } else {
-                self.shard_before
-            });
+            let outer = match (self.scope_before.is_null(), self.traced_before) {
+                (true, true) => local.traced_home.get(),
+                (true, false) => local.home.get(),
+                (false, _) => self.shard_before,
+            };
+            local.enter_shard(outer);
+            self.hand_on_callees(left, outer);
         });
+    }
+}
+
+impl Scope {
+    /// The calls of a trace are callees of the call that the scope was entered in, though another shard has them.
+    fn hand_on_callees(&self, left: *const Shard, outer: *const Shard) {
+        let is_same = std::ptr::eq(left, outer) || !std::ptr::eq(outer, self.shard_before);
+        if is_same || [left, outer].contains(&(&raw const NOWHERE)) {
+            return;
+        }
+        // SAFETY: alive, because it was left just now.
+        let left = unsafe { &*left };
+        // SAFETY: alive, because it is current.
+        let outer = unsafe { &*outer };
+        if left.registry == outer.registry {
+            // SAFETY: this thread's, as above.
+            let ticks = unsafe { left.in_callees() }.wrapping_sub(self.callees_before);
+            // SAFETY: this thread's, as above.
+            unsafe { outer.add_callees(ticks) };
+        }
     }
 }
 

@@ -11,11 +11,12 @@ use std::ptr;
 
 use crate::clock::{self, Source};
 use crate::config;
+use crate::exemplars::Exemplars;
 use crate::heap::rate::Rate;
 use crate::heap::{self, Ledger, OwnLedger};
 use crate::recorder::shard::Shard;
 use crate::recorder::totals::Totals;
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, OnceLock, Ordering, lock};
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, lock};
 
 /// Why a measurement was not recorded at all.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,7 @@ pub(crate) struct Registry {
     losses: [AtomicU64; 3],
     /// `None` for the process's ledger.
     ledger: Option<OwnLedger>,
+    exemplars: Mutex<Exemplars>,
 }
 
 #[derive(Default)]
@@ -68,8 +70,8 @@ struct Inner {
     /// Self and total times that readers have seen, by series: where calls are sampled an estimate may fall for a while,
     /// and a counter must not.
     seen: BTreeMap<u32, (i64, u64)>,
-    /// For a scoped registry: the shard of each thread that came by.
-    by_thread: BTreeMap<u64, *const Shard>,
+    /// For a scoped registry: the shard of each thread that came by, and the one for its calls in traces.
+    by_thread: BTreeMap<(u64, bool), *const Shard>,
 }
 
 // SAFETY: the pointers are to shards that the registry owns; they are followed under the lock, and by
@@ -114,6 +116,7 @@ impl Registry {
             inner: Mutex::new(inner),
             losses: [const { AtomicU64::new(0) }; 3],
             ledger: None,
+            exemplars: Mutex::new(Exemplars::new()),
         }
     }
 
@@ -122,7 +125,13 @@ impl Registry {
         self.ledger.as_ref().map_or(&heap::PROCESS, OwnLedger::get)
     }
 
-    fn source(&self) -> Source {
+    /// Calls that stand for those around them.
+    pub(crate) fn exemplars(&self) -> MutexGuard<'_, Exemplars> {
+        lock(&self.exemplars)
+    }
+
+    /// Where its time comes from.
+    pub(crate) fn clock(&self) -> Source {
         self.source.get_or_init(Source::of_process).clone()
     }
 
@@ -143,10 +152,13 @@ impl Registry {
             .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// Makes a shard for the calling thread. Takes no lock.
-    pub(crate) fn add_shard(&self) -> *const Shard {
+    /// Makes a shard for the calling thread, for the calls of traces or for all others. Takes no lock.
+    pub(crate) fn add_shard(&self, is_traced: bool) -> *const Shard {
         self.started_unix_ns();
-        let shard = Box::into_raw(Shard::new(self.source(), self.number, self.samples));
+        let samples = self.samples && !is_traced;
+        let mut shard = Shard::new(self.clock(), self.number, samples);
+        shard.is_traced = is_traced;
+        let shard = Box::into_raw(shard);
         let mut head = self.incoming.load(Ordering::Relaxed);
         loop {
             // SAFETY: not published yet, so nobody else has it.
@@ -164,12 +176,13 @@ impl Registry {
     }
 
     /// The shard of a thread that visits this scoped registry.
-    pub(crate) fn shard_of_visitor(&self, thread: u64) -> *const Shard {
-        if let Some(shard) = lock(&self.inner).by_thread.get(&thread) {
+    pub(crate) fn shard_of_visitor(&self, thread: u64, is_traced: bool) -> *const Shard {
+        let visitor = (thread, is_traced);
+        if let Some(shard) = lock(&self.inner).by_thread.get(&visitor) {
             return *shard;
         }
-        let shard = self.add_shard();
-        lock(&self.inner).by_thread.insert(thread, shard);
+        let shard = self.add_shard(is_traced);
+        lock(&self.inner).by_thread.insert(visitor, shard);
         shard
     }
 

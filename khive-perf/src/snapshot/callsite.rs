@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::attributes::AttributeValue;
 use crate::callsite::Kind;
+use crate::exemplars::{Exemplar, Exemplars};
 use crate::outcome::Outcome;
 use crate::recorder::budget::{self, Costs};
 use crate::recorder::totals::{SeriesTotals, Totals};
@@ -18,16 +19,26 @@ use crate::sync::Arc;
 pub struct CallsiteStats {
     identity: Arc<Identity>,
     totals: SeriesTotals,
+    exemplars: Vec<Exemplar>,
 }
 
 impl CallsiteStats {
-    pub(crate) fn all(totals: Totals, identities: &[Arc<Identity>]) -> Vec<Self> {
+    pub(crate) fn all(
+        totals: Totals,
+        identities: &[Arc<Identity>],
+        exemplars: &Exemplars,
+    ) -> Vec<Self> {
         let mut all: Vec<Self> = totals
             .series
             .into_all()
             .filter_map(|(id, totals)| {
                 let identity = Arc::clone(identities.get(id as usize)?);
-                Some(Self { identity, totals })
+                let exemplars = exemplars.of(id);
+                Some(Self {
+                    identity,
+                    totals,
+                    exemplars,
+                })
             })
             .filter(|stats| stats.calls() > 0 || stats.polls() > 0 || stats.in_flight() > 0)
             .collect();
@@ -92,6 +103,13 @@ impl CallsiteStats {
     #[must_use]
     pub fn attributes(&self) -> &[(Cow<'static, str>, AttributeValue)] {
         &self.identity.attributes
+    }
+
+    /// Calls that stand for those around them in the histograms, with the [trace](crate::trace) they were part of: of each
+    /// outcome the slowest one, for a minute, and the latest. Of traces that were kept, and taken out of their collector.
+    #[must_use]
+    pub fn exemplars(&self) -> &[Exemplar] {
+        &self.exemplars
     }
 
     /// Whether this takes what passed a limit, see [`Overflow`](crate::snapshot::Overflow).
@@ -286,14 +304,18 @@ impl CallsiteStats {
         totals.self_ns = now.self_ns.saturating_sub(before.self_ns);
         totals.idle_ns = now.idle_ns.saturating_sub(before.idle_ns);
         totals.polls = now.polls.saturating_sub(before.polls);
+        let exemplars = self.exemplars.iter();
+        let exemplars = exemplars.filter(|exemplar| !earlier.exemplars.contains(exemplar));
         Self {
             identity: Arc::clone(&self.identity),
             totals,
+            exemplars: exemplars.copied().collect(),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
+        self.exemplars.extend_from_slice(&other.exemplars);
     }
 }
 

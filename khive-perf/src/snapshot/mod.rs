@@ -92,7 +92,7 @@ pub(crate) fn take(registry: &Registry) -> Snapshot {
     // Read after the totals, so that every number in them has a name.
     let identities = series::identities();
     let tree = CallTree::of(&totals.tree, &identities);
-    let callsites = CallsiteStats::all(totals, &identities);
+    let callsites = CallsiteStats::all(totals, &identities, &registry.exemplars());
     let overflow = overflow(registry, &callsites, &tree);
     Snapshot {
         start_unix_ns,

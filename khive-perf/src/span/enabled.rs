@@ -14,6 +14,7 @@ use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped, quiet};
 use crate::recorder::node::{ENTERED, LONG_WAY, Node};
 use crate::recorder::shard::{NO_GENERATION, Shard, Short, short};
 use crate::registry::{Loss, current, series};
+use crate::tracer::Opened;
 
 /// An entered region. Dropping it ends the region and records it; if the thread unwinds meanwhile, as
 /// a panic. It stays on its thread.
@@ -259,7 +260,11 @@ fn enter_cold(callsite: &'static Callsite, id: Option<u32>) -> Word {
         return Word::NOOP;
     };
     // SAFETY: `shard` is this thread's, and the cell is its own.
-    word_of(shard, unsafe { shard.open(cell, || shard.now()) })
+    let mut frame = unsafe { shard.open(cell, || shard.now()) };
+    if shard.is_traced {
+        Opened::begin(&mut frame, cell.id);
+    }
+    word_of(shard, frame)
 }
 
 /// Where a callsite records on this thread, made if need be; `None` where it does not.
@@ -403,6 +408,9 @@ fn close_long(word: Word, end: u64) {
     let ticks = unsafe { shard.close(&frame, end) };
     // SAFETY: as above.
     unsafe { shard.record(&frame, ticks, outcome) };
+    if shard.is_traced {
+        Opened::leave(&frame, Some((end, outcome, frame.is_slow(ticks))));
+    }
 }
 
 /// The frame of an open call, its shard, and its end by the shard's clock; `None` if the shard is gone.

@@ -12,13 +12,14 @@ use crate::callsite::{Callsite, NO_ID, OFF_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::{Finished, Frame};
+use crate::recorder::frame::{Finished, Frame, SpanRef};
 use crate::recorder::local::{fast, is_quiet, is_scoped};
 use crate::recorder::node::Node;
 use crate::recorder::shard::{Shard, short_poll};
 use crate::registry::series;
 use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
 use crate::span::{Always, Judge, OkIf};
+use crate::tracer::Opened;
 
 /// A future that is measured: wall time from its first poll to its end, busy and idle time, polls.
 ///
@@ -56,6 +57,8 @@ pub(super) struct State {
     weight: u32,
     outermost: bool,
     pub(super) ended: bool,
+    /// In a trace, the call's span.
+    pub(super) span: SpanRef,
 }
 
 impl<F, P> Measured<F, P> {
@@ -195,6 +198,7 @@ impl State {
             weight: 1,
             outermost: true,
             ended: false,
+            span: SpanRef::NONE,
         }
     }
 
@@ -300,11 +304,25 @@ impl State {
         }
         let start = if self.weight == 0 { 0 } else { shard.now() };
         // SAFETY: see above.
-        let frame = unsafe { shard.open_at(node, start, self.weight) };
+        let mut frame = unsafe { shard.open_at(node, start, self.weight) };
         if begins {
             self.begin(shard, node, frame.start, frame.is_outermost());
         }
+        if shard.is_traced {
+            self.follow(&mut frame, cell.id, begins);
+        }
         frame
+    }
+
+    /// Makes the call's span the current one, for a poll in a trace; with the first one it begins.
+    #[cold]
+    fn follow(&mut self, frame: &mut Frame, id: u32, begins: bool) {
+        if begins {
+            Opened::begin(frame, id);
+            self.span = frame.span;
+        } else {
+            Opened::resume(frame, self.span);
+        }
     }
 
     fn begin(&mut self, shard: &Shard, node: &Node, start: u64, outermost: bool) {
@@ -428,6 +446,10 @@ impl State {
         }
         if let Some(outcome) = outcome {
             self.record_end(shard, node, end, outcome);
+        }
+        if shard.is_traced {
+            let slow = frame.is_slow(end.saturating_sub(self.start));
+            Opened::leave(&frame, outcome.map(|outcome| (end, outcome, slow)));
         }
         end
     }

@@ -2,9 +2,12 @@
 
 use crate::callsite::{Callsite, NO_ID};
 use crate::outcome::Outcome;
+use crate::recorder::frame::SpanRef;
 use crate::registry::{Loss, current};
 use crate::span::enabled::{Word, place};
 use crate::span::future::State;
+use crate::sync::Arc;
+use crate::tracer::{self, Trace};
 
 /// A call that others enter and leave: a span of `tracing`.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub(crate) struct Resumed {
     state: State,
     /// When it was left last.
     left: u64,
+    /// The trace that its span is in; it may be closed outside of it.
+    trace: Option<Arc<Trace>>,
 }
 
 impl Resumed {
@@ -22,12 +27,17 @@ impl Resumed {
             callsite,
             state: State::new(NO_ID),
             left: 0,
+            trace: None,
         }
     }
 
     /// Enters it on this thread.
     pub(crate) fn enter(&mut self) -> Word {
-        self.state.enter_word(self.callsite)
+        let word = self.state.enter_word(self.callsite);
+        if self.state.span != SpanRef::NONE && self.trace.is_none() {
+            self.trace = tracer::active().map(|(trace, _)| trace);
+        }
+        word
     }
 
     /// Leaves it on the thread where it was entered, with the word that it was entered with.
@@ -57,5 +67,8 @@ impl Resumed {
         // SAFETY: the shard is this thread's, and the cell is its own.
         let node = unsafe { shard.node_of_next(cell) };
         self.state.record_end(shard, node, self.left, outcome);
+        if let Some(trace) = self.trace.take() {
+            trace.close(self.state.span, self.left, outcome, false);
+        }
     }
 }

@@ -49,14 +49,14 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf",
         rows: &[
-            &["sync", "attributes", "outcome"],
+            &["sync", "attributes", "outcome", "ids"],
             &["config", "clock", "error"],
-            &["callsite", "stats", "heap"],
+            &["callsite", "stats", "heap", "exemplars"],
             &["recorder"],
             &["registry"],
-            &["snapshot"],
+            &["snapshot", "tracer"],
             &["span", "context", "report", "alloc"],
-            &["layer"],
+            &["layer", "trace"],
             &["testing", "future_ext", "leak", "private", "__private"],
         ],
         doors: &[
@@ -141,7 +141,8 @@ pub(super) const LAYERS: &[Layers] = &[
 ];
 
 /// Modules of the core that the exporter may name, besides the types at its root.
-pub(super) const CORE_FOR_EXPORTER: &[&str] = &["snapshot", "stats", "report", "leak", "testing"];
+pub(super) const CORE_FOR_EXPORTER: &[&str] =
+    &["snapshot", "stats", "report", "leak", "testing", "trace"];
 
 /// A package and the packages it must never depend on, in any table of its manifest.
 pub(super) const STRANGERS: &[(&str, &[&str])] = &[
@@ -193,6 +194,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "khive-perf/src/registry/",
     "khive-perf/src/span/",
     "khive-perf/src/sync.rs",
+    "khive-perf/src/tracer/active.rs",
 ];
 
 /// Longest file in lines, comments and tests included.

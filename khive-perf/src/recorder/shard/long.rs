@@ -4,7 +4,7 @@ use std::ptr;
 
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
-use crate::recorder::frame::{Frame, Tags};
+use crate::recorder::frame::{Frame, SpanRef, Tags};
 use crate::recorder::local;
 use crate::recorder::node::Node;
 use crate::recorder::shard::Shard;
@@ -76,6 +76,8 @@ impl Shard {
             generation: self.generation,
             weight,
             from,
+            span: SpanRef::NONE,
+            span_before: SpanRef::NONE,
         }
     }
 
@@ -117,6 +119,8 @@ impl Shard {
             generation: self.generation,
             weight,
             from: node.parent,
+            span: SpanRef::NONE,
+            span_before: SpanRef::NONE,
         }
     }
 

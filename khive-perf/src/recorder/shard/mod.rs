@@ -76,6 +76,8 @@ pub(crate) struct Shard {
     pages: [AtomicPtr<Page>; PAGES],
     /// Number of the registry it records into; 0 for none.
     pub(crate) registry: u64,
+    /// Whether its calls are spans of a trace, and so all go the long way.
+    pub(crate) is_traced: bool,
     /// Whether calls are timed one in so many, where their callsite says so or the budget does.
     samples: bool,
     scale: Scale,
@@ -133,6 +135,7 @@ impl Shard {
             bias: 0,
             pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
             registry: 0,
+            is_traced: false,
             samples: false,
             scale: Scale::NANOSECONDS,
             random: Random::new(0),
@@ -185,6 +188,28 @@ impl Shard {
     #[inline(always)]
     pub(crate) fn current(&self) -> *const Node {
         self.current.load(Ordering::Relaxed)
+    }
+
+    /// Ticks of the calls that have ended so far inside the innermost open one; by the owner.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn in_callees(&self) -> u64 {
+        // SAFETY: as the caller vouches.
+        unsafe { self.callees.get() }
+    }
+
+    /// Takes calls that ended in another shard for callees of the innermost open one; by the owner.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns this shard.
+    pub(crate) unsafe fn add_callees(&self, ticks: u64) {
+        // SAFETY: as the caller vouches.
+        let before = unsafe { self.callees.get() };
+        // SAFETY: see above.
+        unsafe { self.callees.set(before.wrapping_add(ticks)) };
     }
 
     /// Hands out the series of the open calls, the innermost first.
