@@ -1,29 +1,48 @@
-//! Delivery, Stats and the ledger behind them: what became of every data point.
+//! Delivery, Stats and the ledger behind them: what became of every data point and span.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What became of data points: during a flush, or, from a shutdown, since the exporter started.
+use crate::signal::Signal;
+
+/// What became of data points and spans: during a flush, or, from a shutdown, since the exporter started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// Accepted by the receiver.
+    /// Data points accepted by the receiver.
     pub sent: u64,
-    /// Refused by the receiver, for good.
+    /// Data points refused by the receiver, for good.
     pub rejected: u64,
-    /// Given up: the queue was full, or the exporter shut down before the receiver took them.
+    /// Data points given up: the queue was full, or the exporter shut down before the receiver took them.
     ///
     /// A request that was under way at the end counts as dropped; the receiver may have taken it.
     pub dropped: u64,
-    /// Still waiting to be sent. Zero after a shutdown.
+    /// Data points still waiting to be sent. Zero after a shutdown.
     pub pending: u64,
+    /// The same of the spans of traces.
+    pub spans: Spans,
     /// The latest problem, or a warning that came with a success.
     pub last_error: Option<String>,
 }
 
+/// What became of spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spans {
+    /// Accepted by the receiver.
+    pub sent: u64,
+    /// Refused by the receiver, for good.
+    pub rejected: u64,
+    /// Given up: there was no room where they had to wait, they never ended, or the exporter shut down before the receiver
+    /// took them.
+    pub dropped: u64,
+    /// Still waiting to be sent. Zero after a shutdown.
+    pub pending: u64,
+}
+
 /// What an exporter has done since it started. It is not itself exported.
 ///
-/// `collected` is `sent + rejected + dropped + superseded + pending`.
+/// Of data points as of spans, `collected` is `sent + rejected + dropped + superseded + pending`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -39,6 +58,10 @@ pub struct Stats {
     pub superseded: u64,
     /// Data points that wait to be sent.
     pub pending: u64,
+    /// Spans of traces that were kept, with those that were lost before.
+    pub spans_collected: u64,
+    /// What became of them.
+    pub spans: Spans,
     /// Requests made, retries included.
     pub requests: u64,
     /// Requests that were made again after a failure.
@@ -47,7 +70,20 @@ pub struct Stats {
     pub last_error: Option<String>,
 }
 
-/// The counts, shared by the worker and the guard.
+/// What became of the items of one signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) collected: u64,
+    pub(crate) sent: u64,
+    pub(crate) rejected: u64,
+    pub(crate) dropped: u64,
+    pub(crate) superseded: u64,
+    pub(crate) pending: u64,
+    pub(crate) requests: u64,
+    pub(crate) retries: u64,
+}
+
+/// The counts of all signals, shared by the worker and the guard.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     book: Mutex<Book>,
@@ -55,7 +91,9 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Book {
-    stats: Stats,
+    metrics: Counts,
+    traces: Counts,
+    last_error: Option<String>,
     /// Number of problems so far, to tell old ones from new.
     errors: u64,
     /// What shutdown reported.
@@ -65,9 +103,8 @@ struct Book {
 /// A moment in the ledger, to which a later one is compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
-    sent: u64,
-    rejected: u64,
-    dropped: u64,
+    metrics: Counts,
+    traces: Counts,
     errors: u64,
 }
 
@@ -77,7 +114,13 @@ impl Delivery {
     /// Whether nothing was rejected or dropped, and nothing is pending.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        self.rejected == 0 && self.dropped == 0 && self.pending == 0
+        let spans = &self.spans;
+        self.rejected == 0
+            && self.dropped == 0
+            && self.pending == 0
+            && spans.rejected == 0
+            && spans.dropped == 0
+            && spans.pending == 0
     }
 }
 
@@ -88,12 +131,25 @@ impl fmt::Display for Delivery {
             rejected,
             dropped,
             pending,
+            spans,
             last_error,
         } = self;
         write!(
             f,
             "{sent} data points sent, {rejected} rejected, {dropped} dropped, {pending} pending"
         )?;
+        if *spans != Spans::default() {
+            let Spans {
+                sent,
+                rejected,
+                dropped,
+                pending,
+            } = spans;
+            write!(
+                f,
+                "; {sent} spans sent, {rejected} rejected, {dropped} dropped, {pending} pending"
+            )?;
+        }
         match last_error {
             Some(error) => write!(f, "; last error: {error}"),
             None => Ok(()),
@@ -108,54 +164,66 @@ impl Ledger {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the counts in one step, so that no reader sees them out of balance.
+    /// Changes the counts of a signal in one step, so that no reader sees them out of balance.
     ///
     /// Once the book is closed, what is still under way has been given up already.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Stats)) {
+    pub(crate) fn update(&self, signal: Signal, change: impl FnOnce(&mut Counts)) {
         let mut book = self.book();
         if book.closed.is_some() {
             return;
         }
-        change(&mut book.stats);
+        let counts = book.of(signal);
+        change(counts);
         debug_assert_eq!(
-            book.stats.collected,
-            book.stats.accounted(),
-            "a data point got lost"
+            counts.collected,
+            counts.accounted(),
+            "{} got lost",
+            signal.items()
         );
     }
 
     pub(crate) fn error(&self, message: &str) {
         let mut book = self.book();
         book.errors += 1;
-        book.stats.last_error = Some(message.to_owned());
+        book.last_error = Some(message.to_owned());
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.book().stats.clone()
+        let book = self.book();
+        let (metrics, traces) = (book.metrics, book.traces);
+        Stats {
+            collected: metrics.collected,
+            sent: metrics.sent,
+            rejected: metrics.rejected,
+            dropped: metrics.dropped,
+            superseded: metrics.superseded,
+            pending: metrics.pending,
+            spans_collected: traces.collected,
+            spans: traces.spans(),
+            requests: metrics.requests + traces.requests,
+            retries: metrics.retries + traces.retries,
+            last_error: book.last_error.clone(),
+        }
     }
 
     pub(crate) fn mark(&self) -> Mark {
         let book = self.book();
         Mark {
-            sent: book.stats.sent,
-            rejected: book.stats.rejected,
-            dropped: book.stats.dropped,
+            metrics: book.metrics,
+            traces: book.traces,
             errors: book.errors,
         }
     }
 
-    /// What happened since `mark`. Points that wait behind an older problem name that problem.
+    /// What happened since `mark`. What waits behind an older problem names that problem.
     pub(crate) fn since(&self, mark: &Mark) -> Delivery {
         let book = self.book();
-        let stats = &book.stats;
-        let is_relevant = book.errors > mark.errors || stats.pending > 0;
-        Delivery {
-            sent: stats.sent.saturating_sub(mark.sent),
-            rejected: stats.rejected.saturating_sub(mark.rejected),
-            dropped: stats.dropped.saturating_sub(mark.dropped),
-            pending: stats.pending,
-            last_error: stats.last_error.clone().filter(|_| is_relevant),
-        }
+        let metrics = book.metrics.since(&mark.metrics);
+        let traces = book.traces.since(&mark.traces);
+        let is_pending = metrics.pending > 0 || traces.pending > 0;
+        let is_relevant = book.errors > mark.errors || is_pending;
+        let error = book.last_error.clone().filter(|_| is_relevant);
+        delivery(&metrics, &traces, error)
     }
 
     /// Gives up all that is pending, and ends the book. A second time changes nothing.
@@ -164,24 +232,25 @@ impl Ledger {
         if let Some(closed) = &book.closed {
             return closed.clone();
         }
-        let given_up = std::mem::take(&mut book.stats.pending);
-        book.stats.dropped += given_up;
-        if given_up > 0 {
+        let mut given_up = Vec::new();
+        for signal in Signal::ALL {
+            let counts = book.of(signal);
+            let pending = std::mem::take(&mut counts.pending);
+            counts.dropped += pending;
+            if pending > 0 {
+                given_up.push(format!("{pending} {}", signal.items()));
+            }
+        }
+        if !given_up.is_empty() {
             book.errors += 1;
-            let before = book.stats.last_error.take();
+            let before = book.last_error.take();
             let because = before.map_or_else(String::new, |error| format!(": {error}"));
-            book.stats.last_error = Some(format!(
-                "{given_up} data points were not sent before the shutdown ended{because}"
+            let given_up = given_up.join(" and ");
+            book.last_error = Some(format!(
+                "{given_up} were not sent before the shutdown ended{because}"
             ));
         }
-        let stats = &book.stats;
-        let delivery = Delivery {
-            sent: stats.sent,
-            rejected: stats.rejected,
-            dropped: stats.dropped,
-            pending: 0,
-            last_error: stats.last_error.clone(),
-        };
+        let delivery = delivery(&book.metrics, &book.traces, book.last_error.clone());
         book.closed = Some(delivery.clone());
         delivery
     }
@@ -192,9 +261,47 @@ impl Ledger {
     }
 }
 
-impl Stats {
+fn delivery(metrics: &Counts, traces: &Counts, last_error: Option<String>) -> Delivery {
+    Delivery {
+        sent: metrics.sent,
+        rejected: metrics.rejected,
+        dropped: metrics.dropped,
+        pending: metrics.pending,
+        spans: traces.spans(),
+        last_error,
+    }
+}
+
+impl Book {
+    const fn of(&mut self, signal: Signal) -> &mut Counts {
+        match signal {
+            Signal::Metrics => &mut self.metrics,
+            Signal::Traces => &mut self.traces,
+        }
+    }
+}
+
+impl Counts {
     const fn accounted(&self) -> u64 {
         self.sent + self.rejected + self.dropped + self.superseded + self.pending
+    }
+
+    const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            sent: self.sent.saturating_sub(earlier.sent),
+            rejected: self.rejected.saturating_sub(earlier.rejected),
+            dropped: self.dropped.saturating_sub(earlier.dropped),
+            ..*self
+        }
+    }
+
+    const fn spans(&self) -> Spans {
+        Spans {
+            sent: self.sent,
+            rejected: self.rejected,
+            dropped: self.dropped,
+            pending: self.pending,
+        }
     }
 }
 
@@ -205,7 +312,7 @@ mod tests {
     #[test]
     fn closing_gives_up_what_is_pending_and_says_why() {
         let ledger = Ledger::default();
-        ledger.update(|stats| {
+        ledger.update(Signal::Metrics, |stats| {
             stats.collected = 7;
             stats.sent = 3;
             stats.pending = 4;
@@ -226,8 +333,10 @@ mod tests {
         let ledger = Ledger::default();
         ledger.error("receiver was away");
         let mark = ledger.mark();
-        ledger.update(|stats| (stats.collected, stats.sent) = (2, 2));
+        ledger.update(Signal::Traces, |stats| {
+            (stats.collected, stats.sent) = (2, 2)
+        });
         let delivery = ledger.since(&mark);
-        assert_eq!((delivery.sent, delivery.last_error), (2, None));
+        assert_eq!((delivery.spans.sent, delivery.last_error), (2, None));
     }
 }

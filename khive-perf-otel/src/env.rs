@@ -1,13 +1,15 @@
 //! The OTEL_* variables, and the words that they may hold.
 //!
-//! An empty variable is an unset one. A variable of the metrics signal wins over the one of all signals.
+//! An empty variable is an unset one. A variable of one signal wins over the one of all signals.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
+use khive_perf::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
 use crate::error::InstallError;
+use crate::signal::Signal;
 
 /// How requests travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +51,32 @@ pub(crate) struct Named {
 /// What the environment asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
-    /// The SDK is disabled, or the metrics exporter is `none`.
+    /// The SDK is disabled.
     pub(crate) is_disabled: bool,
-    pub(crate) protocol: Option<Protocol>,
-    /// To which `/v1/metrics` is added for HTTP.
+    /// To which the path of the signal is added for HTTP.
     pub(crate) base_endpoint: Option<Named>,
+    pub(crate) metrics: OfSignal,
+    pub(crate) traces: OfSignal,
+    pub(crate) temporality: Option<Temporality>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) export_timeout: Option<Duration>,
+    /// Time between two exports of spans.
+    pub(crate) schedule_delay: Option<Duration>,
+    /// Spans that may wait for the exporter.
+    pub(crate) spans_max: Option<usize>,
+    pub(crate) sampler: Option<Sampler>,
+    pub(crate) service_name: Option<String>,
+    pub(crate) resource: Vec<(String, String)>,
+}
+
+/// What the environment asks for, of one signal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfSignal {
+    /// Its exporter is `none`.
+    pub(crate) is_off: bool,
+    pub(crate) protocol: Option<Protocol>,
     /// Used as it is.
-    pub(crate) metrics_endpoint: Option<Named>,
+    pub(crate) endpoint: Option<Named>,
     /// Whether an endpoint without a scheme means plain text.
     pub(crate) is_insecure: bool,
     pub(crate) headers: Vec<(String, String)>,
@@ -63,52 +84,33 @@ pub(crate) struct Variables {
     pub(crate) headers_name: &'static str,
     pub(crate) timeout: Option<Duration>,
     pub(crate) compression: Option<Compression>,
-    pub(crate) temporality: Option<Temporality>,
-    pub(crate) interval: Option<Duration>,
-    pub(crate) export_timeout: Option<Duration>,
-    pub(crate) service_name: Option<String>,
-    pub(crate) resource: Vec<(String, String)>,
 }
 
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-const METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
 
 /// Reads the variables through `lookup`, which is [`std::env::var_os`] but in tests.
 pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variables, InstallError> {
     let env = Env { lookup };
-    if env.is_true("OTEL_SDK_DISABLED")? || env.exporter_is_none()? {
+    if env.is_true("OTEL_SDK_DISABLED")? {
         return Ok(Variables {
             is_disabled: true,
             ..Variables::default()
         });
     }
-    let headers = env.first(METRICS_HEADERS, HEADERS)?;
     Ok(Variables {
         is_disabled: false,
-        protocol: env.parse("PROTOCOL", parse_protocol)?,
         base_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT")?,
-        metrics_endpoint: env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")?,
-        is_insecure: env.is_insecure()?,
-        headers_name: headers.as_ref().map_or(HEADERS, |headers| headers.name),
-        headers: match headers {
-            Some(headers) => pairs(&headers.value)
-                .map_err(|problem| InstallError::secret(headers.name, problem))?,
-            None => Vec::new(),
-        },
-        timeout: env.parse("TIMEOUT", parse_timeout)?,
-        compression: env.parse("COMPRESSION", parse_compression)?,
-        temporality: env
-            .get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")?
-            .map(|named| parsed(&named, parse_temporality))
-            .transpose()?,
-        interval: env
-            .get("OTEL_METRIC_EXPORT_INTERVAL")?
-            .map(|named| parsed(&named, parse_interval))
-            .transpose()?,
-        export_timeout: env
-            .get("OTEL_METRIC_EXPORT_TIMEOUT")?
-            .map(|named| parsed(&named, parse_timeout))
-            .transpose()?,
+        metrics: env.of(Signal::Metrics)?,
+        traces: env.of(Signal::Traces)?,
+        temporality: env.one(
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            parse_temporality,
+        )?,
+        interval: env.one("OTEL_METRIC_EXPORT_INTERVAL", parse_interval)?,
+        export_timeout: env.one("OTEL_METRIC_EXPORT_TIMEOUT", parse_timeout)?,
+        schedule_delay: env.one("OTEL_BSP_SCHEDULE_DELAY", parse_interval)?,
+        spans_max: env.one("OTEL_BSP_MAX_QUEUE_SIZE", parse_len)?,
+        sampler: env.sampler()?,
         service_name: env.get("OTEL_SERVICE_NAME")?.map(|named| named.value),
         resource: match env.get("OTEL_RESOURCE_ATTRIBUTES")? {
             Some(named) => pairs(&named.value)
@@ -134,36 +136,85 @@ impl Env<'_> {
         Ok((!value.is_empty()).then_some(Named { name, value }))
     }
 
-    fn first(
-        &self,
-        metrics: &'static str,
-        all: &'static str,
-    ) -> Result<Option<Named>, InstallError> {
-        match self.get(metrics)? {
+    fn first(&self, own: &'static str, all: &'static str) -> Result<Option<Named>, InstallError> {
+        match self.get(own)? {
             Some(named) => Ok(Some(named)),
             None => self.get(all),
         }
     }
 
-    /// Reads a variable that exists for metrics and for all signals.
-    fn parse<T>(&self, which: &str, parse: Parse<T>) -> Result<Option<T>, InstallError> {
-        let (metrics, all) = match which {
-            "PROTOCOL" => (
-                "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    /// Reads a variable that there is once.
+    fn one<T>(&self, name: &'static str, parse: Parse<T>) -> Result<Option<T>, InstallError> {
+        let named = self.get(name)?;
+        named.map(|named| parsed(&named, parse)).transpose()
+    }
+
+    /// Reads a variable that there is for one signal and for all of them.
+    fn either<T>(
+        &self,
+        own: &'static str,
+        all: &'static str,
+        parse: Parse<T>,
+    ) -> Result<Option<T>, InstallError> {
+        let named = self.first(own, all)?;
+        named.map(|named| parsed(&named, parse)).transpose()
+    }
+
+    /// What is asked for of one signal; of one that is off, nothing.
+    fn of(&self, signal: Signal) -> Result<OfSignal, InstallError> {
+        let names = signal.names();
+        if self.exporter_is_none(names.exporter)? {
+            return Ok(OfSignal {
+                is_off: true,
+                ..OfSignal::default()
+            });
+        }
+        let headers = self.first(names.headers, HEADERS)?;
+        let insecure = self.first(names.insecure, "OTEL_EXPORTER_OTLP_INSECURE")?;
+        Ok(OfSignal {
+            is_off: false,
+            protocol: self.either(
+                names.protocol,
                 "OTEL_EXPORTER_OTLP_PROTOCOL",
-            ),
-            "TIMEOUT" => (
-                "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
-                "OTEL_EXPORTER_OTLP_TIMEOUT",
-            ),
-            _ => (
-                "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+                parse_protocol,
+            )?,
+            endpoint: self.get(names.endpoint)?,
+            is_insecure: insecure.is_some_and(|named| named.value.eq_ignore_ascii_case("true")),
+            headers_name: headers.as_ref().map_or(HEADERS, |headers| headers.name),
+            headers: match headers {
+                Some(headers) => pairs(&headers.value)
+                    .map_err(|problem| InstallError::secret(headers.name, problem))?,
+                None => Vec::new(),
+            },
+            timeout: self.either(names.timeout, "OTEL_EXPORTER_OTLP_TIMEOUT", parse_timeout)?,
+            compression: self.either(
+                names.compression,
                 "OTEL_EXPORTER_OTLP_COMPRESSION",
-            ),
+                parse_compression,
+            )?,
+        })
+    }
+
+    /// The sampler of traces, with its argument.
+    fn sampler(&self) -> Result<Option<Sampler>, InstallError> {
+        let Some(named) = self.get("OTEL_TRACES_SAMPLER")? else {
+            return Ok(None);
         };
-        self.first(metrics, all)?
-            .map(|named| parsed(&named, parse))
-            .transpose()
+        let share = self.one("OTEL_TRACES_SAMPLER_ARG", parse_share)?;
+        let share = share.unwrap_or(1.0);
+        Ok(Some(match named.value.to_ascii_lowercase().as_str() {
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            "traceidratio" => Sampler::Ratio(share),
+            "parentbased_always_on" => Sampler::ParentBased(1.0),
+            "parentbased_always_off" => Sampler::ParentBased(0.0),
+            "parentbased_traceidratio" => Sampler::ParentBased(share),
+            _ => {
+                let problem = "there is no such sampler; set `always_on`, `always_off`, \
+                     `traceidratio`, or one of them with `parentbased_` before it";
+                return Err(InstallError::setting(named.name, &named.value, problem));
+            }
+        }))
     }
 
     /// Everything but `true`, in any case, is false: so the specification.
@@ -173,16 +224,8 @@ impl Env<'_> {
             .is_some_and(|named| named.value.eq_ignore_ascii_case("true")))
     }
 
-    fn is_insecure(&self) -> Result<bool, InstallError> {
-        let named = self.first(
-            "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
-            "OTEL_EXPORTER_OTLP_INSECURE",
-        )?;
-        Ok(named.is_some_and(|named| named.value.eq_ignore_ascii_case("true")))
-    }
-
-    fn exporter_is_none(&self) -> Result<bool, InstallError> {
-        let Some(named) = self.get("OTEL_METRICS_EXPORTER")? else {
+    fn exporter_is_none(&self, name: &'static str) -> Result<bool, InstallError> {
+        let Some(named) = self.get(name)? else {
             return Ok(false);
         };
         match named.value.to_ascii_lowercase().as_str() {
@@ -241,6 +284,20 @@ fn parse_interval(value: &str) -> Result<Duration, &'static str> {
     match value.parse() {
         Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
         _ => Err("this is no interval; set whole milliseconds, at least 1"),
+    }
+}
+
+fn parse_len(value: &str) -> Result<usize, &'static str> {
+    match value.parse() {
+        Ok(len) if len > 0 => Ok(len),
+        _ => Err("this is no number of spans; set a whole number, at least 1"),
+    }
+}
+
+fn parse_share(value: &str) -> Result<f64, &'static str> {
+    match value.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("this is no share; set a number from 0 to 1"),
     }
 }
 

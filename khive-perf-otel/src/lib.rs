@@ -57,10 +57,11 @@ mod env;
 mod error;
 mod exporter;
 mod retry;
+mod signal;
 mod transport;
 mod worker;
 
-pub use crate::delivery::{Delivery, Stats};
+pub use crate::delivery::{Delivery, Spans, Stats};
 pub use crate::env::{Compression, Protocol, Temporality};
 pub use crate::error::{ExportError, InstallError};
 pub use crate::exporter::{Exporter, ExporterBuilder, ExporterGuard, install};

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use tonic::codec::CompressionEncoding;
 
@@ -39,6 +40,8 @@ pub(crate) struct Seen {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) message: ExportMetricsServiceRequest,
+    /// What came to the path of traces.
+    pub(crate) traces: ExportTraceServiceRequest,
 }
 
 impl Seen {
@@ -159,7 +162,11 @@ fn request(reader: &mut impl BufRead) -> Option<Seen> {
         decoder.read_to_end(&mut plain).ok()?;
         body = plain;
     }
-    seen.message = ExportMetricsServiceRequest::decode(body.as_slice()).ok()?;
+    if seen.line.contains("/v1/traces") {
+        seen.traces = ExportTraceServiceRequest::decode(body.as_slice()).ok()?;
+    } else {
+        seen.message = ExportMetricsServiceRequest::decode(body.as_slice()).ok()?;
+    }
     Some(seen)
 }
 
@@ -185,6 +192,7 @@ impl<F: Fn(usize) -> Option<Export> + Send + Sync + 'static> MetricsService for 
             line: String::new(),
             headers: headers.collect(),
             message: request.into_inner(),
+            ..Seen::default()
         });
         match (self.react)(nth) {
             Some(result) => result.map(tonic::Response::new),

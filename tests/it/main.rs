@@ -5,6 +5,7 @@ mod budget;
 mod capturing;
 mod export;
 mod export_server;
+mod export_traces;
 mod fields;
 mod futures;
 mod layer;

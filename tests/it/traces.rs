@@ -703,7 +703,7 @@ fn requests_of_a_service_are_traces_of_their_callers() {
 }
 
 /// The process has one collector at a time.
-fn lock() -> std::sync::MutexGuard<'static, ()> {
+pub(crate) fn lock() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE
         .lock()

@@ -120,6 +120,8 @@ impl Recording {
                 "cumulative",
             ),
             ("OTEL_METRICS_EXPORTER", "otlp"),
+            // Nobody here looks at them, and making them costs time.
+            ("OTEL_TRACES_EXPORTER", "none"),
             ("OTEL_METRIC_EXPORT_INTERVAL", EXPORT_INTERVAL_MS),
             ("OTEL_SDK_DISABLED", "false"),
         ];

@@ -5,28 +5,29 @@ use http::uri::PathAndQuery;
 
 use crate::env::{Named, Protocol};
 use crate::error::InstallError;
+use crate::signal::Signal;
 
-const METRICS_PATH: &str = "/v1/metrics";
-
-/// The address for metrics.
+/// The address for a signal.
 ///
-/// `metrics` is used as it is; to `base`, HTTP adds the path of the signal.
+/// `own` is used as it is; to `base`, HTTP adds the path of the signal.
 pub(super) fn resolve(
+    signal: Signal,
     protocol: Protocol,
-    metrics: Option<&Named>,
+    own: Option<&Named>,
     base: Option<&Named>,
     is_insecure: bool,
 ) -> Result<Uri, InstallError> {
-    match (protocol, metrics, base) {
+    match (protocol, own, base) {
         (_, Some(named), _) => parse(protocol, named, is_insecure),
         (Protocol::Grpc, None, Some(named)) => parse(protocol, named, is_insecure),
         (Protocol::HttpProtobuf, None, Some(named)) => {
-            with_metrics_path(&parse(protocol, named, is_insecure)?)
+            with_path(&parse(protocol, named, is_insecure)?, signal.http_path())
                 .ok_or_else(|| InstallError::setting(named.name, &named.value, NOT_A_URL))
         }
         (Protocol::Grpc, None, None) => Ok(Uri::from_static("http://localhost:4317")),
         (Protocol::HttpProtobuf, None, None) => {
-            Ok(Uri::from_static("http://localhost:4318/v1/metrics"))
+            let base = Uri::from_static("http://localhost:4318");
+            Ok(with_path(&base, signal.http_path()).unwrap_or(base))
         }
     }
 }
@@ -73,8 +74,8 @@ fn parse(protocol: Protocol, named: &Named, is_insecure: bool) -> Result<Uri, In
     Ok(uri)
 }
 
-fn with_metrics_path(base: &Uri) -> Option<Uri> {
-    let path = format!("{}{METRICS_PATH}", base.path().trim_end_matches('/'));
+fn with_path(base: &Uri, path: &str) -> Option<Uri> {
+    let path = format!("{}{path}", base.path().trim_end_matches('/'));
     let path = match base.query() {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -96,7 +97,7 @@ mod tests {
     }
 
     fn base(protocol: Protocol, value: &str) -> Result<String, String> {
-        resolve(protocol, None, Some(&named(value)), false)
+        resolve(Signal::Metrics, protocol, None, Some(&named(value)), false)
             .map(|uri| uri.to_string())
             .map_err(|error| error.to_string())
     }
@@ -117,9 +118,9 @@ mod tests {
     fn the_endpoint_of_metrics_is_used_as_it_is() {
         let at = |value| {
             let (metrics, base) = (named(value), named("http://other"));
-            resolve(Protocol::HttpProtobuf, Some(&metrics), Some(&base), false)
-                .unwrap()
-                .to_string()
+            let (signal, protocol) = (Signal::Metrics, Protocol::HttpProtobuf);
+            let uri = resolve(signal, protocol, Some(&metrics), Some(&base), false);
+            uri.unwrap().to_string()
         };
         assert_eq!(at("http://c:4318"), "http://c:4318/", "the root path");
         assert_eq!(at("http://c/opentelemetry"), "http://c/opentelemetry");
@@ -127,12 +128,14 @@ mod tests {
 
     #[test]
     fn without_an_endpoint_it_is_the_local_host() {
-        let of = |protocol| resolve(protocol, None, None, false).unwrap().to_string();
-        assert_eq!(of(Protocol::Grpc), "http://localhost:4317/");
-        assert_eq!(
-            of(Protocol::HttpProtobuf),
-            "http://localhost:4318/v1/metrics"
-        );
+        let of = |signal, protocol| {
+            let uri = resolve(signal, protocol, None, None, false);
+            uri.unwrap().to_string()
+        };
+        let (metrics, http) = (Signal::Metrics, Protocol::HttpProtobuf);
+        assert_eq!(of(metrics, Protocol::Grpc), "http://localhost:4317/");
+        assert_eq!(of(metrics, http), "http://localhost:4318/v1/metrics");
+        assert_eq!(of(Signal::Traces, http), "http://localhost:4318/v1/traces");
     }
 
     #[test]
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn without_a_scheme_insecure_means_plain_text() {
-        let uri = resolve(Protocol::Grpc, None, Some(&named("c:4317")), true).unwrap();
+        let base = named("c:4317");
+        let uri = resolve(Signal::Traces, Protocol::Grpc, None, Some(&base), true).unwrap();
         assert_eq!(uri.to_string(), "http://c:4317/");
     }
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
+use khive_perf::trace::TraceConfig;
 
 use crate::encode::Value;
-use crate::env::{Compression, NO_LIMIT, Named, Protocol, Temporality, Variables};
+use crate::env::{Compression, NO_LIMIT, Named, OfSignal, Protocol, Temporality, Variables};
 use crate::error::{ExportError, InstallError};
+use crate::signal::Signal;
 
 /// Takes snapshots for an exporter.
 pub(crate) type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
@@ -25,17 +27,16 @@ pub(crate) type OnError = Arc<dyn Fn(&ExportError) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) is_disabled: bool,
-    pub(crate) protocol: Protocol,
     pub(crate) base_endpoint: Option<Named>,
-    pub(crate) metrics_endpoint: Option<Named>,
-    pub(crate) is_insecure: bool,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) headers_name: &'static str,
-    pub(crate) compression: Compression,
+    pub(crate) metrics: Way,
+    pub(crate) traces: Way,
+    /// What was said of the traces of the process.
+    pub(crate) collects_traces: Option<bool>,
     pub(crate) temporality: Temporality,
     pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
     pub(crate) export_timeout: Duration,
+    pub(crate) schedule_delay: Duration,
+    pub(crate) trace_config: TraceConfig,
     pub(crate) queue_len_max: usize,
     pub(crate) buckets_max: usize,
     pub(crate) resource: BTreeMap<String, Value>,
@@ -44,16 +45,39 @@ pub(crate) struct Settings {
     pub(crate) on_error: Option<OnError>,
 }
 
-/// What an exporter does; it can be honoured.
-pub(crate) struct Config {
+/// How one signal is to be sent; nothing is checked yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) is_off: bool,
+    pub(crate) protocol: Protocol,
+    /// Used as it is.
+    pub(crate) endpoint: Option<Named>,
+    pub(crate) is_insecure: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers_name: &'static str,
+    pub(crate) compression: Compression,
+    pub(crate) timeout: Duration,
+}
+
+/// How one signal is sent.
+pub(crate) struct Lane {
+    pub(crate) signal: Signal,
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
+    pub(crate) timeout: Duration,
+}
+
+/// What an exporter does; it can be honoured.
+pub(crate) struct Config {
+    /// Of each signal that is sent.
+    pub(crate) lanes: Vec<Lane>,
     pub(crate) temporality: Temporality,
     pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
     pub(crate) export_timeout: Duration,
+    pub(crate) schedule_delay: Duration,
+    pub(crate) trace_config: TraceConfig,
     pub(crate) queue_len_max: usize,
     pub(crate) buckets_max: usize,
     pub(crate) resource: Vec<(String, Value)>,
@@ -69,17 +93,15 @@ impl Settings {
     pub(crate) fn new() -> Self {
         Self {
             is_disabled: false,
-            protocol: Protocol::HttpProtobuf,
             base_endpoint: None,
-            metrics_endpoint: None,
-            is_insecure: false,
-            headers: Vec::new(),
-            headers_name: "header",
-            compression: Compression::None,
+            metrics: Way::new(),
+            traces: Way::new(),
+            collects_traces: None,
             temporality: Temporality::Cumulative,
             interval: Duration::from_secs(60),
-            timeout: Duration::from_secs(10),
             export_timeout: Duration::from_secs(30),
+            schedule_delay: Duration::from_secs(5),
+            trace_config: TraceConfig::default(),
             queue_len_max: 64,
             buckets_max: 320,
             resource: resource::detect(),
@@ -98,19 +120,24 @@ impl Settings {
         if let Some(name) = variables.service_name {
             resource.insert("service.name".to_owned(), Value::Text(name));
         }
+        let mut trace_config = defaults.trace_config;
+        if let Some(sampler) = variables.sampler {
+            trace_config = trace_config.sampler(sampler);
+        }
+        if let Some(max) = variables.spans_max {
+            trace_config = trace_config.spans_max(max);
+        }
+        let delay = variables.schedule_delay;
         Self {
             is_disabled: variables.is_disabled,
-            protocol: variables.protocol.unwrap_or(defaults.protocol),
             base_endpoint: variables.base_endpoint,
-            metrics_endpoint: variables.metrics_endpoint,
-            is_insecure: variables.is_insecure,
-            headers: variables.headers,
-            headers_name: variables.headers_name,
-            compression: variables.compression.unwrap_or(defaults.compression),
+            metrics: Way::of(variables.metrics),
+            traces: Way::of(variables.traces),
             temporality: variables.temporality.unwrap_or(defaults.temporality),
             interval: variables.interval.unwrap_or(defaults.interval),
-            timeout: variables.timeout.unwrap_or(defaults.timeout),
             export_timeout: variables.export_timeout.unwrap_or(defaults.export_timeout),
+            schedule_delay: delay.unwrap_or(defaults.schedule_delay),
+            trace_config,
             resource,
             ..defaults
         }
@@ -118,34 +145,31 @@ impl Settings {
 
     /// Checks all of it.
     pub(crate) fn check(self) -> Result<Config, InstallError> {
-        let endpoint = endpoint::resolve(
-            self.protocol,
-            self.metrics_endpoint.as_ref(),
-            self.base_endpoint.as_ref(),
-            self.is_insecure,
-        )?;
-        let headers = headers(self.headers_name, &self.headers)?;
+        let mut lanes = Vec::new();
+        for signal in Signal::ALL {
+            lanes.extend(
+                self.way(signal)
+                    .check(signal, self.base_endpoint.as_ref())?,
+            );
+        }
         for (name, value) in [
             ("interval", self.interval),
-            ("timeout", self.timeout),
             ("export_timeout", self.export_timeout),
+            ("span_interval", self.schedule_delay),
         ] {
             if value.is_zero() {
-                let problem = "an exporter needs time; set at least a millisecond";
-                return Err(InstallError::setting(name, "0", problem));
+                return Err(InstallError::setting(name, "0", NO_TIME));
             }
         }
         at_least("queue_len_max", self.queue_len_max, 1)?;
         at_least("max_buckets", self.buckets_max, 2)?;
         Ok(Config {
-            protocol: self.protocol,
-            endpoint,
-            headers,
-            compression: self.compression,
+            lanes,
             temporality: self.temporality,
             interval: self.interval.min(NO_LIMIT),
-            timeout: self.timeout.min(NO_LIMIT),
             export_timeout: self.export_timeout.min(NO_LIMIT),
+            schedule_delay: self.schedule_delay.min(NO_LIMIT),
+            trace_config: self.trace_config,
             queue_len_max: self.queue_len_max,
             buckets_max: self.buckets_max,
             resource: self.resource.into_iter().collect(),
@@ -156,11 +180,76 @@ impl Settings {
     }
 }
 
+impl Settings {
+    const fn way(&self, signal: Signal) -> &Way {
+        match signal {
+            Signal::Metrics => &self.metrics,
+            Signal::Traces => &self.traces,
+        }
+    }
+
+    /// The ways of all signals.
+    pub(crate) const fn ways(&mut self) -> [&mut Way; 2] {
+        [&mut self.metrics, &mut self.traces]
+    }
+}
+
+const NO_TIME: &str = "an exporter needs time; set at least a millisecond";
+
+impl Way {
+    const fn new() -> Self {
+        Self {
+            is_off: false,
+            protocol: Protocol::HttpProtobuf,
+            endpoint: None,
+            is_insecure: false,
+            headers: Vec::new(),
+            headers_name: "header",
+            compression: Compression::None,
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn of(variables: OfSignal) -> Self {
+        let defaults = Self::new();
+        Self {
+            is_off: variables.is_off,
+            protocol: variables.protocol.unwrap_or(defaults.protocol),
+            endpoint: variables.endpoint,
+            is_insecure: variables.is_insecure,
+            headers: variables.headers,
+            headers_name: variables.headers_name,
+            compression: variables.compression.unwrap_or(defaults.compression),
+            timeout: variables.timeout.unwrap_or(defaults.timeout),
+        }
+    }
+
+    /// `None` for a signal that is not sent.
+    fn check(&self, signal: Signal, base: Option<&Named>) -> Result<Option<Lane>, InstallError> {
+        if self.is_off {
+            return Ok(None);
+        }
+        let own = self.endpoint.as_ref();
+        let endpoint = endpoint::resolve(signal, self.protocol, own, base, self.is_insecure)?;
+        if self.timeout.is_zero() {
+            return Err(InstallError::setting("timeout", "0", NO_TIME));
+        }
+        Ok(Some(Lane {
+            signal,
+            protocol: self.protocol,
+            endpoint,
+            headers: headers(self.headers_name, &self.headers)?,
+            compression: self.compression,
+            timeout: self.timeout.min(NO_LIMIT),
+        }))
+    }
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("protocol", &self.protocol)
-            .field("compression", &self.compression)
+            .field("metrics", &self.metrics)
+            .field("traces", &self.traces)
             .field("temporality", &self.temporality)
             .field("interval", &self.interval)
             .finish_non_exhaustive()
@@ -250,14 +339,19 @@ mod tests {
     #[test]
     fn the_default_is_http_to_this_host_each_minute() {
         let config = Settings::of(Variables::default()).check().unwrap();
-        assert_eq!(config.protocol, Protocol::HttpProtobuf);
+        let [metrics, traces] = config.lanes.as_slice() else {
+            panic!("{} lanes", config.lanes.len())
+        };
+        for (lane, endpoint) in [
+            (metrics, "http://localhost:4318/v1/metrics"),
+            (traces, "http://localhost:4318/v1/traces"),
+        ] {
+            assert_eq!(lane.protocol, Protocol::HttpProtobuf);
+            assert_eq!(lane.endpoint.to_string(), endpoint);
+            assert_eq!(lane.timeout, Duration::from_secs(10));
+        }
         assert_eq!(config.temporality, Temporality::Cumulative);
-        assert_eq!(
-            config.endpoint.to_string(),
-            "http://localhost:4318/v1/metrics"
-        );
         assert_eq!(config.interval, Duration::from_secs(60));
-        assert_eq!(config.timeout, Duration::from_secs(10));
         assert_eq!(config.export_timeout, Duration::from_secs(30));
     }
 
@@ -270,7 +364,7 @@ mod tests {
             ("token-bin", "s3cret", "remove"),
         ] {
             let mut settings = Settings::new();
-            settings.headers = vec![(name.to_owned(), value.to_owned())];
+            settings.traces.headers = vec![(name.to_owned(), value.to_owned())];
             let error = settings.check().err().unwrap().to_string();
             assert!(error.contains(problem) && !error.contains("s3"), "{error}");
         }
@@ -286,6 +380,6 @@ mod tests {
         assert!(error(|settings| settings.queue_len_max = 0).contains("queue_len_max"));
         assert!(error(|settings| settings.buckets_max = 1).contains("max_buckets"));
         assert!(error(|settings| settings.interval = Duration::ZERO).contains("interval"));
-        assert!(error(|settings| settings.timeout = Duration::ZERO).contains("timeout"));
+        assert!(error(|settings| settings.traces.timeout = Duration::ZERO).contains("timeout"));
     }
 }

@@ -1,10 +1,11 @@
-//! A snapshot as OTLP metrics: pure and total, no clock, no input or output.
+//! Snapshots as OTLP metrics, and spans as OTLP spans: pure and total, no clock, no input or output.
 //!
-//! The metrics are those of `docs/metrics.md`.
+//! They are those of `docs/metrics.md`.
 
 mod histogram;
 mod leaks;
 mod split;
+mod traces;
 
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf::{AttributeValue, Outcome};
@@ -17,6 +18,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 pub(crate) use self::leaks::leaks;
 pub(crate) use self::split::{Envelope, Split, split};
+pub(crate) use self::traces::{spans, split_spans};
 
 /// How the figures of a snapshot are to be read.
 #[derive(Clone, Copy, Debug)]
@@ -248,7 +250,9 @@ fn duration(series: &[Series<'_>], shape: &Shape) -> Option<Metric> {
             let wall = series.stats.wall_by(outcome);
             if !wall.is_empty() {
                 let attributes = series.with_outcome(outcome);
-                data_points.push(histogram::point(wall, attributes, shape));
+                let mut point = histogram::point(wall, attributes, shape);
+                point.exemplars = traces::exemplars(series.stats.exemplars(), outcome);
+                data_points.push(point);
             }
         }
     }

@@ -25,9 +25,9 @@ pub(crate) struct Split {
 }
 
 /// A field's tag and the length of what is in it.
-const FIELD_LEN: usize = 6;
+pub(super) const FIELD_LEN: usize = 6;
 /// The fields around a list of points or metrics, at their longest.
-const NESTING_LEN: usize = 4 * FIELD_LEN;
+pub(super) const NESTING_LEN: usize = 4 * FIELD_LEN;
 
 /// Packs metrics into requests of at most `bytes_max`, before compression. None is empty.
 pub(crate) fn split(metrics: Vec<Metric>, envelope: &Envelope, bytes_max: usize) -> Split {

@@ -14,10 +14,10 @@ fn read_from(variables: &[(&str, &str)]) -> Result<Variables, InstallError> {
 #[test]
 fn an_empty_environment_asks_for_nothing() {
     let variables = read_from(&[]).unwrap();
-    assert!(!variables.is_disabled && variables.protocol.is_none());
+    assert!(!variables.is_disabled && variables.metrics.protocol.is_none());
     assert!(variables.base_endpoint.is_none() && variables.resource.is_empty());
     let variables = read_from(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "  ")]).unwrap();
-    assert!(variables.protocol.is_none(), "empty is unset");
+    assert!(variables.metrics.protocol.is_none(), "empty is unset");
 }
 
 #[test]
@@ -25,8 +25,13 @@ fn the_sdk_and_the_exporter_can_be_switched_off() {
     let disabled = |name, value| read_from(&[(name, value)]).unwrap().is_disabled;
     assert!(disabled("OTEL_SDK_DISABLED", "TRUE"));
     assert!(!disabled("OTEL_SDK_DISABLED", "1"), "only `true` is true");
-    assert!(disabled("OTEL_METRICS_EXPORTER", "none"));
-    assert!(!disabled("OTEL_METRICS_EXPORTER", "otlp"));
+    let off = |name, value| {
+        let variables = read_from(&[(name, value)]).unwrap();
+        (variables.metrics.is_off, variables.traces.is_off)
+    };
+    assert_eq!(off("OTEL_METRICS_EXPORTER", "none"), (true, false));
+    assert_eq!(off("OTEL_METRICS_EXPORTER", "otlp"), (false, false));
+    assert_eq!(off("OTEL_TRACES_EXPORTER", "none"), (false, true));
     let off = read_from(&[
         ("OTEL_SDK_DISABLED", "true"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
@@ -46,10 +51,21 @@ fn a_variable_of_metrics_wins_over_that_of_all_signals() {
         ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "b=2"),
     ])
     .unwrap();
-    assert_eq!(variables.protocol, Some(Protocol::Grpc));
-    assert_eq!(variables.timeout, Some(Duration::from_millis(250)));
-    assert_eq!(variables.compression, Some(Compression::Gzip));
-    assert_eq!(variables.headers, [("b".to_owned(), "2".to_owned())]);
+    let OfSignal {
+        protocol,
+        timeout,
+        compression,
+        headers,
+        ..
+    } = variables.metrics;
+    assert_eq!(protocol, Some(Protocol::Grpc));
+    assert_eq!(timeout, Some(Duration::from_millis(250)));
+    assert_eq!(compression, Some(Compression::Gzip));
+    assert_eq!(headers, [("b".to_owned(), "2".to_owned())]);
+    let traces = variables.traces;
+    assert_eq!(traces.protocol, Some(Protocol::HttpProtobuf));
+    assert_eq!(traces.timeout, Some(NO_LIMIT));
+    assert_eq!(traces.headers, [("a".to_owned(), "1".to_owned())]);
 }
 
 #[test]
@@ -83,6 +99,11 @@ fn what_cannot_be_honoured_names_variable_value_and_remedy() {
             "detla",
             "delta",
         ),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "udp", "grpc"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "otlp"),
+        ("OTEL_TRACES_SAMPLER", "sometimes", "always_on"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "5s", "milliseconds"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "at least 1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff", "encode"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=a", "key=value"),
@@ -100,4 +121,31 @@ fn headers_are_not_shown_in_errors() {
     let error = read_from(&[(HEADERS, "authorization Bearer s3cret")]).unwrap_err();
     assert!(!error.to_string().contains("s3cret"), "{error}");
     assert!(error.to_string().contains(HEADERS));
+}
+
+#[test]
+fn samplers_are_those_of_the_specification() {
+    let sampler = |name: &str, share: &str| {
+        let variables = [
+            ("OTEL_TRACES_SAMPLER", name),
+            ("OTEL_TRACES_SAMPLER_ARG", share),
+        ];
+        read_from(&variables).map(|variables| variables.sampler)
+    };
+    for (name, share, expected) in [
+        ("always_on", "", Sampler::AlwaysOn),
+        ("always_off", "", Sampler::AlwaysOff),
+        ("traceidratio", "0.25", Sampler::Ratio(0.25)),
+        ("traceidratio", "", Sampler::Ratio(1.0)),
+        ("parentbased_always_on", "", Sampler::ParentBased(1.0)),
+        ("parentbased_always_off", "0.5", Sampler::ParentBased(0.0)),
+        ("ParentBased_TraceIdRatio", "0.5", Sampler::ParentBased(0.5)),
+    ] {
+        assert_eq!(sampler(name, share).unwrap(), Some(expected));
+    }
+    assert_eq!(sampler("", "0.5").unwrap(), None);
+    for share in ["1.5", "-1", "NaN", "half"] {
+        let error = sampler("traceidratio", share).unwrap_err();
+        assert_eq!(error.setting_name(), Some("OTEL_TRACES_SAMPLER_ARG"));
+    }
 }

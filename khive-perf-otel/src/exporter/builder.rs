@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
+use khive_perf::trace::TraceConfig;
 
 use crate::config::Settings;
 use crate::encode::Value;
@@ -27,14 +28,18 @@ impl ExporterBuilder {
     }
 
     /// How requests travel. By default protobuf over HTTP.
-    pub const fn protocol(mut self, protocol: Protocol) -> Self {
-        self.settings.protocol = protocol;
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        for way in self.settings.ways() {
+            way.protocol = protocol;
+        }
         self
     }
 
-    /// The receiver, as in `http://host:4318`; for HTTP, `/v1/metrics` is added to it.
+    /// The receiver, as in `http://host:4318`; for HTTP, `/v1/metrics` and `/v1/traces` are added to it.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.settings.metrics_endpoint = None;
+        for way in self.settings.ways() {
+            way.endpoint = None;
+        }
         self.settings.base_endpoint = Some(Named {
             name: "endpoint",
             value: url.into(),
@@ -44,23 +49,63 @@ impl ExporterBuilder {
 
     /// The receiver's address for metrics, used as it is.
     pub fn metrics_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.settings.metrics_endpoint = Some(Named {
+        self.settings.metrics.endpoint = Some(Named {
             name: "metrics_endpoint",
             value: url.into(),
         });
         self
     }
 
+    /// The receiver's address for traces, used as it is.
+    pub fn traces_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.settings.traces.endpoint = Some(Named {
+            name: "traces_endpoint",
+            value: url.into(),
+        });
+        self
+    }
+
+    /// Whether metrics are sent. They are by default.
+    pub const fn metrics(mut self, are_sent: bool) -> Self {
+        self.settings.metrics.is_off = !are_sent;
+        self
+    }
+
+    /// Whether the traces of the process are sent. By default those of the [installed](Self::install) exporter are; and
+    /// none where something else collects them.
+    pub const fn traces(mut self, are_sent: bool) -> Self {
+        self.settings.traces.is_off = !are_sent;
+        self.settings.collects_traces = Some(are_sent);
+        self
+    }
+
+    /// Which traces are kept, and how many spans may wait. By default as the caller of a trace decided, else all of them.
+    pub fn trace_config(mut self, config: TraceConfig) -> Self {
+        self.settings.trace_config = config;
+        self
+    }
+
+    /// Time between two exports of spans. By default five seconds; they go out earlier where half of those that may wait do.
+    pub const fn span_interval(mut self, interval: Duration) -> Self {
+        self.settings.schedule_delay = interval;
+        self
+    }
+
     /// How requests are compressed. By default not at all.
-    pub const fn compression(mut self, compression: Compression) -> Self {
-        self.settings.compression = compression;
+    pub fn compression(mut self, compression: Compression) -> Self {
+        for way in self.settings.ways() {
+            way.compression = compression;
+        }
         self
     }
 
     /// Adds a header to every request. Its value is not shown in errors or logs.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.headers_name = "header";
-        self.settings.headers.push((name.into(), value.into()));
+        let header = (name.into(), value.into());
+        for way in self.settings.ways() {
+            way.headers_name = "header";
+            way.headers.push(header.clone());
+        }
         self
     }
 
@@ -77,8 +122,10 @@ impl ExporterBuilder {
     }
 
     /// Time for one request with its retries. By default ten seconds.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        for way in self.settings.ways() {
+            way.timeout = timeout;
+        }
         self
     }
 
@@ -169,22 +216,30 @@ impl ExporterBuilder {
     /// no thread can be started.
     pub fn install(self) -> Result<ExporterGuard, InstallError> {
         let place = Place::take()?;
-        self.run(Some(place))
+        self.run(Some(place), true)
     }
 
     /// Starts an exporter beside the installed one, if any.
     ///
     /// It is another writer with another `service.instance.id`: two exporters of the same snapshots are
-    /// two services to a backend that adds them up.
+    /// two services to a backend that adds them up. Traces it sends where [`traces`](Self::traces) asks for them, and
+    /// nothing else collects them.
     ///
     /// # Errors
     ///
     /// If a setting cannot be honoured, or no thread can be started.
     pub fn start(self) -> Result<ExporterGuard, InstallError> {
-        self.run(None)
+        self.run(None, false)
     }
 
-    fn run(self, place: Option<Place>) -> Result<ExporterGuard, InstallError> {
+    fn run(
+        mut self,
+        place: Option<Place>,
+        collects_traces: bool,
+    ) -> Result<ExporterGuard, InstallError> {
+        if !self.settings.collects_traces.unwrap_or(collects_traces) {
+            self.settings.traces.is_off = true;
+        }
         if self.settings.is_disabled {
             return Ok(ExporterGuard::new(None, place));
         }

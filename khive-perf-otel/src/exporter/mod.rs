@@ -12,8 +12,8 @@ use crate::config::Settings;
 use crate::env;
 use crate::error::InstallError;
 
-/// Sends this process's metrics as the `OTEL_*` variables say; by default each minute to a collector on
-/// this host.
+/// Sends this process's metrics and traces as the `OTEL_*` variables say; by default to a collector on this host, metrics
+/// each minute and traces every five seconds.
 ///
 /// The guard that it returns is the exporter: keep it for as long as the process is to be seen, and shut
 /// it down at the end. Can be called anywhere, inside a runtime or not.
@@ -21,8 +21,8 @@ use crate::error::InstallError;
 /// | variable | default | |
 /// | --- | --- | --- |
 /// | `OTEL_SDK_DISABLED` | `false` | `true`: the guard does nothing |
-/// | `OTEL_METRICS_EXPORTER` | `otlp` | `none`: the guard does nothing |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318` (4317 for gRPC) | for HTTP, `/v1/metrics` is added |
+/// | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER` | `otlp` | `none`: the signal is not sent |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318` (4317 for gRPC) | for HTTP, `/v1/metrics` and `/v1/traces` are added |
 /// | `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | | used as it is |
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc` |
 /// | `OTEL_EXPORTER_OTLP_HEADERS` | | `key=value,key=value`, percent-encoded |
@@ -32,10 +32,14 @@ use crate::error::InstallError;
 /// | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
 /// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` ms | |
 /// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` ms | for all requests of one collection |
+/// | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | or `always_on`, `always_off`, `traceidratio`, and each with `parentbased_` |
+/// | `OTEL_TRACES_SAMPLER_ARG` | `1.0` | the share, for `traceidratio` |
+/// | `OTEL_BSP_SCHEDULE_DELAY` | `5000` ms | between two exports of spans |
+/// | `OTEL_BSP_MAX_QUEUE_SIZE` | `16384` | spans that may wait for the exporter |
 /// | `OTEL_SERVICE_NAME` | `unknown_service:` and the program | |
 /// | `OTEL_RESOURCE_ATTRIBUTES` | | `key=value,key=value`, percent-encoded |
 ///
-/// Each `OTEL_EXPORTER_OTLP_X` also exists as `OTEL_EXPORTER_OTLP_METRICS_X`, which wins.
+/// Each `OTEL_EXPORTER_OTLP_X` also exists as `OTEL_EXPORTER_OTLP_METRICS_X` and `OTEL_EXPORTER_OTLP_TRACES_X`, which win.
 ///
 /// # Errors
 ///

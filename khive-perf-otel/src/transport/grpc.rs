@@ -15,8 +15,6 @@ use crate::retry::Failure;
 use crate::transport::status::Status;
 use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT, chain, excerpt};
 
-const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-
 /// A client of one receiver.
 #[derive(Debug)]
 pub(crate) struct Grpc {
@@ -48,7 +46,7 @@ impl Grpc {
         })?;
         let mut request = Request::new(body);
         *request.metadata_mut() = MetadataMap::from_headers(self.target.headers.clone());
-        let path = PathAndQuery::from_static(EXPORT);
+        let path = PathAndQuery::from_static(self.target.signal.grpc_path());
         match client.unary(request, path, ExportCodec).await {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => Err(self.failure(&status)),

@@ -13,10 +13,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use crate::env::{Compression, Protocol};
 use crate::error::InstallError;
 use crate::retry::{Answer, judge};
+use crate::signal::Signal;
 
 /// Where requests go, and how.
 #[derive(Debug)]
 pub(crate) struct Target {
+    pub(crate) signal: Signal,
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Uri,
     pub(crate) headers: HeaderMap,
@@ -64,6 +66,8 @@ const USER_AGENT: &str = concat!(
 );
 
 /// An empty partial success is a success.
+///
+/// The responses of all signals are the same but for the name of the number of what was rejected.
 fn accepted(response: &ExportMetricsServiceResponse) -> Answer {
     let partial = response.partial_success.as_ref();
     Answer::Accepted {

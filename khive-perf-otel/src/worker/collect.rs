@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use crate::config::{Config, Source};
 use crate::encode::{self, Envelope, Shape};
 use crate::env::{Protocol, Temporality};
+use crate::signal::Signal;
 use crate::worker::state::State;
 
 pub(super) struct Collector {
@@ -35,6 +36,18 @@ pub(super) enum Unchanged {
 const GRPC_BYTES_MAX: usize = 4 << 20;
 const HTTP_BYTES_MAX: usize = 20 << 20;
 
+/// How long a request of a signal may be.
+pub(super) fn bytes_max(config: &Config, signal: Signal) -> usize {
+    let mut lanes = config.lanes.iter();
+    match lanes
+        .find(|lane| lane.signal == signal)
+        .map(|lane| lane.protocol)
+    {
+        Some(Protocol::HttpProtobuf) => HTTP_BYTES_MAX,
+        Some(Protocol::Grpc) | None => GRPC_BYTES_MAX,
+    }
+}
+
 impl Collector {
     pub(super) fn new(config: &Config) -> Self {
         Self {
@@ -46,10 +59,7 @@ impl Collector {
             },
             is_delta: config.temporality == Temporality::Delta,
             buckets_max: config.buckets_max,
-            bytes_max: match config.protocol {
-                Protocol::Grpc => GRPC_BYTES_MAX,
-                Protocol::HttpProtobuf => HTTP_BYTES_MAX,
-            },
+            bytes_max: bytes_max(config, Signal::Metrics),
             previous: None,
         }
     }

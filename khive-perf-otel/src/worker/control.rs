@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::delivery::{Delivery, Mark};
+use crate::delivery::{Delivery, Ledger, Mark};
+use crate::signal::Signal;
 use crate::worker::collect::{Collector, Unchanged};
 use crate::worker::state::State;
+use crate::worker::traces::Traces;
 
 /// What a guard asks of its worker.
 #[derive(Debug)]
@@ -35,10 +37,19 @@ pub(super) enum Reply {
 }
 
 pub(super) struct Controller<'a> {
-    pub(super) state: &'a State,
-    pub(super) collector: Collector,
+    pub(super) states: &'a [State],
+    /// `None` where metrics are not sent.
+    pub(super) metrics: Option<Collector>,
+    /// `None` where traces are not sent.
+    pub(super) traces: Option<Traces>,
+    pub(super) ledger: &'a Ledger,
     pub(super) interval: Duration,
+    pub(super) span_interval: Duration,
     pub(super) export_timeout: Duration,
+    /// Told when the sender of a signal rests.
+    pub(super) settled: &'a Notify,
+    /// Told when there are spans enough.
+    pub(super) urgent: &'a Notify,
 }
 
 /// Flushes that may wait at the same time.
@@ -47,8 +58,9 @@ pub(super) const WAITERS_MAX: usize = 64;
 impl Controller<'_> {
     /// Runs until a shutdown, or until nobody can ask for one any more.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = each(self.interval);
+        let mut span_ticks = each(self.span_interval);
+        let has_traces = self.traces.is_some();
         let mut flushes: Vec<Waiter> = Vec::new();
         let mut shutdowns: Vec<Waiter> = Vec::new();
         loop {
@@ -71,12 +83,14 @@ impl Controller<'_> {
                     }
                     None => break,
                 },
-                _ = ticks.tick() => self.collect(Unchanged::Send),
-                () = self.state.settled.notified() => {}
+                _ = ticks.tick() => self.collect_metrics(Unchanged::Send),
+                _ = span_ticks.tick(), if has_traces => self.collect_traces(),
+                () = self.urgent.notified(), if has_traces => self.collect_traces(),
+                () = self.settled.notified() => {}
                 () = sleep_until(earliest.unwrap_or_else(Instant::now)), if earliest.is_some() => {}
             }
             let now = Instant::now();
-            let is_settled = self.state.is_settled();
+            let is_settled = self.states.iter().all(State::is_settled);
             let is_over = |waiter: &mut Waiter| is_settled || waiter.deadline <= now;
             for waiter in flushes.extract_if(.., is_over) {
                 self.answer(waiter);
@@ -89,7 +103,7 @@ impl Controller<'_> {
         while let Ok(Command::Flush(waiter) | Command::Shutdown(waiter)) = commands.try_recv() {
             shutdowns.push(waiter);
         }
-        let delivery = self.state.ledger.close();
+        let delivery = self.ledger.close();
         for waiter in shutdowns {
             waiter.reply.send(delivery.clone());
         }
@@ -99,13 +113,40 @@ impl Controller<'_> {
     }
 
     fn collect(&mut self, unchanged: Unchanged) {
-        self.collector.collect(unchanged, self.state);
-        self.state.ask(Instant::now() + self.export_timeout);
+        self.collect_traces();
+        self.collect_metrics(unchanged);
+    }
+
+    fn collect_metrics(&mut self, unchanged: Unchanged) {
+        if let (Some(metrics), Some(state)) = (&mut self.metrics, of(self.states, Signal::Metrics))
+        {
+            metrics.collect(unchanged, state);
+            state.ask(Instant::now() + self.export_timeout);
+        }
+    }
+
+    fn collect_traces(&mut self) {
+        if let (Some(traces), Some(state)) = (&mut self.traces, of(self.states, Signal::Traces)) {
+            traces.collect(state);
+            state.ask(Instant::now() + self.export_timeout);
+        }
     }
 
     fn answer(&self, waiter: Waiter) {
-        waiter.reply.send(self.state.ledger.since(&waiter.mark));
+        waiter.reply.send(self.ledger.since(&waiter.mark));
     }
+}
+
+/// The state of a signal, if it is sent.
+fn of(states: &[State], signal: Signal) -> Option<&State> {
+    states.iter().find(|state| state.signal == signal)
+}
+
+/// Comes for the first time after one period.
+fn each(period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 impl Reply {

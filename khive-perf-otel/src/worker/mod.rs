@@ -5,25 +5,32 @@ mod control;
 mod queue;
 mod sender;
 mod state;
+mod traces;
 
+use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use khive_perf::trace;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Lane};
 use crate::delivery::{Delivery, Ledger, Mark, Stats};
 use crate::env::NO_LIMIT;
 use crate::error::InstallError;
+use crate::signal::Signal;
 use crate::transport::{Client, Target, Transport};
 use crate::worker::collect::Collector;
 use crate::worker::control::{Command, Controller, Reply, WAITERS_MAX, Waiter};
 use crate::worker::queue::Queue;
 use crate::worker::sender::Sender;
 use crate::worker::state::State;
+use crate::worker::traces::Traces;
 
 /// The handle of a running worker.
 #[derive(Debug)]
@@ -33,7 +40,18 @@ pub(crate) struct Worker {
 }
 
 /// Starts a worker on a thread of its own.
-pub(crate) fn start(config: Config) -> Result<Worker, InstallError> {
+///
+/// Where somebody collects the traces of the process already, it sends none.
+pub(crate) fn start(mut config: Config) -> Result<Worker, InstallError> {
+    let traces = trace::Collector::new(config.trace_config.clone());
+    let has_traces = |lane: &Lane| lane.signal == Signal::Traces;
+    let traces = match config.lanes.iter().any(has_traces) {
+        true => traces.collect_process().ok(),
+        false => None,
+    };
+    if traces.is_none() {
+        config.lanes.retain(|lane| !has_traces(lane));
+    }
     let ledger = Arc::new(Ledger::default());
     let (commands, receiver) = mpsc::channel(WAITERS_MAX);
     let (started, has_started) = sync_channel(1);
@@ -41,13 +59,13 @@ pub(crate) fn start(config: Config) -> Result<Worker, InstallError> {
     std::thread::Builder::new()
         .name("khive-perf-otel".to_owned())
         .spawn(move || {
-            let (runtime, client) = match prepare(&config) {
+            let (runtime, clients) = match prepare(&config) {
                 Ok(prepared) => prepared,
                 Err(error) => return drop(started.send(Err(error))),
             };
             drop(started.send(Ok(())));
-            runtime.block_on(work(&config, &client, for_worker, receiver));
-            drop(client);
+            runtime.block_on(work(&config, traces, &clients, for_worker, receiver));
+            drop(clients);
             // A look-up of a host name that hangs keeps no one waiting.
             runtime.shutdown_background();
         })
@@ -62,45 +80,82 @@ pub(crate) fn start(config: Config) -> Result<Worker, InstallError> {
     Ok(Worker { commands, ledger })
 }
 
-fn prepare(config: &Config) -> Result<(tokio::runtime::Runtime, Client), InstallError> {
+/// A runtime, and a client for each signal that is sent.
+fn prepare(config: &Config) -> Result<(tokio::runtime::Runtime, Vec<Client>), InstallError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .map_err(InstallError::thread)?;
-    let target = Target {
-        protocol: config.protocol,
-        endpoint: config.endpoint.clone(),
-        headers: config.headers.clone(),
-        compression: config.compression,
-    };
-    let client = {
+    let client = |lane: &Lane| {
         let _entered = runtime.enter();
-        Client::new(target)?
+        Client::new(Target {
+            signal: lane.signal,
+            protocol: lane.protocol,
+            endpoint: lane.endpoint.clone(),
+            headers: lane.headers.clone(),
+            compression: lane.compression,
+        })
     };
-    Ok((runtime, client))
+    let clients = config.lanes.iter().map(client).collect::<Result<_, _>>()?;
+    Ok((runtime, clients))
 }
 
-/// The whole life of a worker.
+/// The whole life of a worker, with a transport for each signal that is sent.
 async fn work(
     config: &Config,
-    transport: &impl Transport,
+    traces: Option<trace::Collector>,
+    transports: &[impl Transport],
     ledger: Arc<Ledger>,
     commands: mpsc::Receiver<Command>,
 ) {
-    let queue = Queue::new(config.queue_len_max);
-    let state = State::new(queue, ledger, config.on_error.clone());
-    let mut sender = Sender::new(&state, transport, config.timeout);
+    let settled = Rc::new(Notify::new());
+    let urgent = Arc::new(Notify::new());
+    if let Some(traces) = &traces {
+        let urgent = Arc::clone(&urgent);
+        traces.when_half_full(move || urgent.notify_one());
+    }
+    let state = |lane: &Lane| {
+        let queue = Queue::new(config.queue_len_max);
+        let (ledger, settled) = (Arc::clone(&ledger), Rc::clone(&settled));
+        State::new(lane.signal, queue, ledger, config.on_error.clone(), settled)
+    };
+    let states: Vec<State> = config.lanes.iter().map(state).collect();
+    let lanes = states.iter().zip(&config.lanes).zip(transports);
+    let senders = lanes.map(|((state, lane), transport)| async move {
+        Sender::new(state, transport, lane.timeout).run().await;
+    });
+    let sends_metrics = config
+        .lanes
+        .iter()
+        .any(|lane| lane.signal == Signal::Metrics);
     let controller = Controller {
-        state: &state,
-        collector: Collector::new(config),
+        states: &states,
+        metrics: sends_metrics.then(|| Collector::new(config)),
+        traces: traces.map(|collector| Traces::new(config, collector)),
+        ledger: &ledger,
         interval: config.interval,
+        span_interval: config.schedule_delay,
         export_timeout: config.export_timeout,
+        settled: &settled,
+        urgent: &urgent,
     };
     tokio::select! {
-        () = sender.run() => {}
+        () = all(senders.collect()) => {}
         () = controller.run(commands) => {}
     }
+}
+
+/// Polls them all; none of them ends.
+async fn all<F: Future<Output = ()>>(futures: Vec<F>) {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        for future in &mut futures {
+            let _ = future.as_mut().poll(context);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 // === impl Worker ===

@@ -59,7 +59,7 @@ impl<'a, T: Transport> Sender<'a, T> {
                 current = Some(batch.id);
                 deadline = (Instant::now() + self.timeout).min(self.state.round_deadline());
             }
-            self.state.ledger.update(|stats| {
+            self.state.update(|stats| {
                 stats.requests += 1;
                 stats.retries += u64::from(is_retry);
             });
@@ -87,11 +87,12 @@ impl<'a, T: Transport> Sender<'a, T> {
     /// Books what became of a batch.
     fn settle(&mut self, batch: &Batch, answer: Answer, remaining: Duration) -> Next {
         let points = batch.points;
+        let items = self.state.signal.items();
         match answer {
             Answer::Accepted { rejected, message } => {
                 let rejected = rejected.min(points);
                 self.state.queue.borrow_mut().finish();
-                self.state.ledger.update(|stats| {
+                self.state.update(|stats| {
                     stats.sent += points - rejected;
                     stats.rejected += rejected;
                     stats.pending = stats.pending.saturating_sub(points);
@@ -99,21 +100,20 @@ impl<'a, T: Transport> Sender<'a, T> {
                 self.backoff.reset();
                 if rejected > 0 || message.is_some() {
                     let message = message.unwrap_or_else(|| "no reason given".to_owned());
-                    let text = format!(
-                        "the receiver rejected {rejected} of {points} data points: {message}"
-                    );
+                    let text =
+                        format!("the receiver rejected {rejected} of {points} {items}: {message}");
                     self.state.error(&text, false);
                 }
                 Next::Request
             }
             Answer::Refused(why) => {
                 self.state.queue.borrow_mut().finish();
-                self.state.ledger.update(|stats| {
+                self.state.update(|stats| {
                     stats.rejected += points;
                     stats.pending = stats.pending.saturating_sub(points);
                 });
                 self.backoff.reset();
-                let text = format!("the receiver refused {points} data points: {why}");
+                let text = format!("the receiver refused {points} {items}: {why}");
                 self.state.error(&text, false);
                 Next::Request
             }

@@ -1,19 +1,22 @@
-//! State: what the sender and the controller of one worker share. Both run on its thread.
+//! State: what the sender of one signal and the controller of its worker share. Both run on its thread.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::OnError;
-use crate::delivery::Ledger;
+use crate::delivery::{Counts, Ledger};
 use crate::encode::Split;
 use crate::error::ExportError;
+use crate::signal::Signal;
 use crate::worker::queue::Queue;
 
 pub(super) struct State {
+    pub(super) signal: Signal,
     pub(super) queue: RefCell<Queue>,
     pub(super) ledger: Arc<Ledger>,
     on_error: Option<OnError>,
@@ -23,8 +26,8 @@ pub(super) struct State {
     round_deadline: Cell<Instant>,
     /// Wakes the sender.
     wake: Notify,
-    /// Wakes the controller.
-    pub(super) settled: Notify,
+    /// Wakes the controller, which looks at all signals.
+    settled: Rc<Notify>,
 }
 
 /// What the sender does.
@@ -37,8 +40,15 @@ enum Phase {
 }
 
 impl State {
-    pub(super) fn new(queue: Queue, ledger: Arc<Ledger>, on_error: Option<OnError>) -> Self {
+    pub(super) fn new(
+        signal: Signal,
+        queue: Queue,
+        ledger: Arc<Ledger>,
+        on_error: Option<OnError>,
+        settled: Rc<Notify>,
+    ) -> Self {
         Self {
+            signal,
             queue: RefCell::new(queue),
             ledger,
             on_error,
@@ -46,7 +56,7 @@ impl State {
             is_asked: Cell::new(false),
             round_deadline: Cell::new(Instant::now()),
             wake: Notify::new(),
-            settled: Notify::new(),
+            settled,
         }
     }
 
@@ -60,26 +70,44 @@ impl State {
             added += points;
             dropped += queue.push(body, points);
         }
-        self.ledger.update(|stats| {
+        self.update(|stats| {
             stats.collected += added + split.oversize;
             stats.dropped += dropped + split.oversize;
             stats.superseded += superseded;
             stats.pending = (stats.pending + added).saturating_sub(superseded + dropped);
         });
         drop(queue);
+        let items = self.signal.items();
         if dropped > 0 {
             self.error(
-                &format!("the queue is full: {dropped} data points dropped"),
+                &format!("the queue is full: {dropped} {items} dropped"),
                 false,
             );
         }
         if split.oversize > 0 {
             let oversize = split.oversize;
             self.error(
-                &format!("{oversize} data points dropped, larger than a request may be"),
+                &format!("{oversize} {items} dropped, larger than a request may be"),
                 false,
             );
         }
+    }
+
+    /// Books what was lost before it could be queued.
+    pub(super) fn lose(&self, lost: u64, why: &str) {
+        if lost > 0 {
+            self.update(|stats| {
+                stats.collected += lost;
+                stats.dropped += lost;
+            });
+            let items = self.signal.items();
+            self.error(&format!("{lost} {items} dropped: {why}"), false);
+        }
+    }
+
+    /// Changes the counts of the signal.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Counts)) {
+        self.ledger.update(self.signal, change);
     }
 
     /// Notes a problem, and tells the host if it wants to know.

@@ -77,6 +77,7 @@ fn later(after: Option<Duration>) -> Reaction {
 fn growing() -> Settings {
     let sum = std::sync::Mutex::new(None);
     let mut settings = Settings::new();
+    settings.traces.is_off = true;
     settings.source = Arc::new(move || {
         let one = capture(work).1.into_snapshot();
         let mut sum = sum.lock().unwrap();
@@ -92,6 +93,7 @@ fn growing() -> Settings {
 fn fixed() -> Settings {
     let snapshot = capture(work).1.into_snapshot();
     let mut settings = Settings::new();
+    settings.traces.is_off = true;
     settings.source = Arc::new(move || snapshot.clone());
     settings
 }
@@ -121,7 +123,8 @@ async fn work_on(
     ledger: Arc<Ledger>,
     receiver: mpsc::Receiver<Command>,
 ) {
-    super::work(config, script, ledger, receiver).await;
+    let scripts = std::slice::from_ref(script);
+    super::work(config, None, scripts, ledger, receiver).await;
 }
 
 fn check(stats: &Stats) {

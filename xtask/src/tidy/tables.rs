@@ -90,8 +90,8 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf-otel",
         rows: &[
-            &["error", "clock", "delivery"],
-            &["env", "retry", "encode"],
+            &["error", "clock", "signal"],
+            &["env", "delivery", "retry", "encode"],
             &["config", "transport"],
             &["worker"],
             &["exporter"],
