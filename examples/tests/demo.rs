@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
+use khive_perf::trace::{Collector, Span, SpanKind, TraceConfig};
 use khive_perf_examples::demo::{Config, Inject, Service};
 use khive_perf_examples::load::{self, Client, Plan};
 use serde_json::{Value, json};
@@ -374,4 +375,55 @@ async fn what_slow_session_slows_is_measured_under_the_names_that_it_lists() {
         assert!(found, "{name}");
     }
     served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_trace_from_its_driver_through_every_agent_to_the_database() {
+    let collector = Collector::new(TraceConfig::default())
+        .collect_process()
+        .unwrap();
+    let mut served = Served::start(Inject::None).await;
+    let session = served.session().await;
+    let mut spans = collector.take(usize::MAX);
+    spans.clear();
+    let (status, _) = served.post("/orchestrations", task(session, 3)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    served.stop().await;
+    spans.extend(collector.take(usize::MAX));
+    // Other tests make requests, too, and only this one has three agents.
+    let agents = |of: &Span| {
+        let same = spans.iter().filter(|span| span.trace_id() == of.trace_id());
+        same.filter(|span| span.name() == "orchestration::run_agent")
+            .count()
+    };
+    let mut roots = spans.iter().filter(|span| span.kind() == SpanKind::Client);
+    let root = roots.find(|root| agents(root) == 3).unwrap();
+    let trace: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.trace_id() == root.trace_id())
+        .collect();
+    let orphans: Vec<_> = trace
+        .iter()
+        .filter(|span| {
+            !trace
+                .iter()
+                .any(|other| Some(other.span_id()) == span.parent_id())
+        })
+        .map(|span| span.name())
+        .collect();
+    assert_eq!(
+        orphans,
+        [root.name()],
+        "all but the driver's are below another one"
+    );
+    let names: Vec<&str> = trace.iter().map(|span| span.name()).collect();
+    for name in [
+        "POST /orchestrations",
+        "http::create_orchestration",
+        "orchestration::run_agents",
+        "session::append_history",
+        "result::save",
+    ] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
 }
