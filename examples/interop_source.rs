@@ -14,6 +14,7 @@ use std::{env, fs, io, panic, thread};
 
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf::testing::{Capture, ManualClock};
+use khive_perf::trace::{self, SpanKind};
 use khive_perf::{FutureExt as _, Outcome, measure};
 use khive_perf_otel::Exporter;
 use serde_json::{Value, json};
@@ -46,13 +47,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_time()
         .build()?;
     runtime.block_on(wait_and_give_up());
+    let tree = trace_some();
     // One call is still under way when the snapshot is taken.
     let mut unfinished = pin!(std::future::pending::<()>().measured("unfinished"));
     let _ = unfinished
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
 
-    fs::write(&file, describe(&everything())?.to_string())?;
+    let mut answer = describe(&everything())?;
+    answer["spans"] = tree;
+    fs::write(&file, answer.to_string())?;
     let delivery = exporter.shutdown(DEADLINE);
     writeln!(io::stdout(), "{delivery:?}")?;
     if !delivery.is_complete() {
@@ -116,6 +120,40 @@ async fn fetch(pages: u64) {
     for _ in 0..=pages {
         tokio::time::sleep(Duration::from_millis(1)).await;
         work(1 << pages);
+    }
+}
+
+/// Traces, and the tree that they are: `[[name, parent's name or null, how many, how many failed], ..]`.
+fn trace_some() -> Value {
+    const CHECKOUTS: u64 = 20;
+    for round in 0..CHECKOUTS {
+        let root = trace::root("checkout").kind(SpanKind::Server);
+        root.attribute("round", round).scope(|| {
+            price(round);
+            price(round + 1);
+        });
+    }
+    let prices = (0..CHECKOUTS).chain(1..=CHECKOUTS);
+    let failed = 2 * prices.filter(|number| number % 5 == 0).count() as u64;
+    json!([
+        ["checkout", null, CHECKOUTS, 0],
+        ["price", "checkout", 2 * CHECKOUTS, 0],
+        ["tax", "price", 4 * CHECKOUTS, failed],
+        ["the work itself", "tax", 4 * CHECKOUTS - failed, 0],
+    ])
+}
+
+#[measure(name = "price")]
+fn price(number: u64) {
+    let _ = tax(number);
+    let _ = tax(number);
+}
+
+#[measure(name = "tax", err)]
+fn tax(number: u64) -> Result<u64, String> {
+    match number % 5 {
+        0 => Err("no rate".to_owned()),
+        _ => Ok(work(number)),
     }
 }
 

@@ -1,5 +1,5 @@
-"""An OTLP receiver that shares no code with khive-perf: decodes metrics with the official protobuf
-definitions and writes down what they say.
+"""An OTLP receiver that shares no code with khive-perf: decodes metrics and traces with the official
+protobuf definitions and writes down what they say.
 
 usage: decoder.py READY OUT
 
@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as service_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_service_grpc
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as metrics
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -66,6 +68,24 @@ def exponential(point):
         "zero_threshold": point.zero_threshold,
         "positive": {"offset": point.positive.offset, "counts": list(point.positive.bucket_counts)},
         "negative": {"offset": point.negative.offset, "counts": list(point.negative.bucket_counts)},
+        "exemplars": [
+            {"trace_id": one.trace_id.hex(), "span_id": one.span_id.hex(), "seconds": one.as_double}
+            for one in point.exemplars
+        ],
+    }
+
+
+def span(span):
+    return {
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "parent_id": span.parent_span_id.hex(),
+        "name": span.name,
+        "kind": span.kind,
+        "failed": span.status.code == 2,
+        "start_unix_ns": span.start_time_unix_nano,
+        "end_unix_ns": span.end_time_unix_nano,
+        "attributes": attributes(span.attributes),
     }
 
 
@@ -111,6 +131,11 @@ class Notes:
                 )
         self.write({"transport": transport, "encoding": encoding, "scopes": found})
 
+    def add_spans(self, transport, encoding, request):
+        scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+        spans = [span(one) for scope in scopes for one in scope.spans]
+        self.write({"transport": transport, "encoding": encoding, "scopes": [], "spans": spans})
+
     def refuse(self, transport, why):
         self.write({"transport": transport, "refused": why})
 
@@ -133,14 +158,28 @@ class Metrics(service_grpc.MetricsServiceServicer):
         return service.ExportMetricsServiceResponse()
 
 
+class Traces(trace_service_grpc.TraceServiceServicer):
+    def __init__(self, notes):
+        self.notes = notes
+
+    def Export(self, request, context):
+        self.notes.add_spans("grpc", None, request)
+        return trace_service.ExportTraceServiceResponse()
+
+
 def http_handler(notes):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self):
             try:
-                encoding, request = self.read_request()
-                notes.add("http", encoding, request)
+                encoding, body = self.read_body()
+                if self.path == "/v1/traces":
+                    request = trace_service.ExportTraceServiceRequest.FromString(body)
+                    notes.add_spans("http", encoding, request)
+                else:
+                    request = service.ExportMetricsServiceRequest.FromString(body)
+                    notes.add("http", encoding, request)
             except Exception as error:  # whatever is wrong with a request, the line says it
                 notes.refuse("http", f"{type(error).__name__}: {error}")
                 self.answer(400, "text/plain", str(error).encode())
@@ -148,9 +187,9 @@ def http_handler(notes):
             body = service.ExportMetricsServiceResponse().SerializeToString()
             self.answer(200, "application/x-protobuf", body)
 
-        def read_request(self):
-            if self.path != "/v1/metrics":
-                raise ValueError(f"path is {self.path!r}, not '/v1/metrics'")
+        def read_body(self):
+            if self.path not in ("/v1/metrics", "/v1/traces"):
+                raise ValueError(f"path is {self.path!r}, not '/v1/metrics' or '/v1/traces'")
             kind = self.headers.get("content-type")
             if kind != "application/x-protobuf":
                 raise ValueError(f"content-type is {kind!r}, not 'application/x-protobuf'")
@@ -163,7 +202,7 @@ def http_handler(notes):
                 body = gzip.decompress(body)
             elif encoding != "identity":
                 raise ValueError(f"content-encoding {encoding!r} is unknown")
-            return encoding, service.ExportMetricsServiceRequest.FromString(body)
+            return encoding, body
 
         def answer(self, status, kind, body):
             self.send_response(status)
@@ -186,6 +225,7 @@ def main():
 
     over_grpc = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
     service_grpc.add_MetricsServiceServicer_to_server(Metrics(notes), over_grpc)
+    trace_service_grpc.add_TraceServiceServicer_to_server(Traces(notes), over_grpc)
     grpc_port = over_grpc.add_insecure_port("127.0.0.1:0")
     over_grpc.start()
 

@@ -71,7 +71,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "interop",
         does: "sends a recording to independent OTLP receivers and compares what they got; exits 3 where one cannot be installed",
-        needs: "python3 with venv, apt-get and dpkg-deb, and the network the first time",
+        needs: "python3 with venv, apt-get and dpkg-deb, unshare, a gigabyte on disk, and the network the first time",
         run: interop::command,
     },
     Command {

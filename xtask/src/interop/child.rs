@@ -78,7 +78,16 @@ impl Child {
 
     /// Waits for the child to end by itself.
     pub(super) fn finish(&mut self) -> Result<ExitStatus> {
-        for _ in 0..LOOKS_MAX {
+        self.finish_within(LOOKS_MAX)
+    }
+
+    /// The same of one that takes minutes.
+    pub(super) fn finish_late(&mut self) -> Result<ExitStatus> {
+        self.finish_within(10 * LOOKS_MAX)
+    }
+
+    fn finish_within(&mut self, looks: u32) -> Result<ExitStatus> {
+        for _ in 0..looks {
             if let Some(status) = self.inner.try_wait()? {
                 return Ok(status);
             }

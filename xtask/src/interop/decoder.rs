@@ -12,6 +12,7 @@ use crate::interop::child::Child;
 use crate::interop::install;
 use crate::interop::recording::{Point, Recording};
 use crate::interop::source::{RESOURCE, SERVICE};
+use crate::interop::traces::Traces;
 
 /// The packages at the versions that were tried.
 const REQUIREMENTS: &str = include_str!("../../interop/requirements.txt");
@@ -30,37 +31,23 @@ const RESOURCE_ATTRIBUTES: [&str; 8] = [
 
 /// The Python that has the decoder's packages; installs them the first time.
 pub(super) fn install(cache: &Path) -> Result<PathBuf> {
-    let environment = cache.join("python");
-    let python = environment.join("bin/python");
-    let marker = environment.join("installed.txt");
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == REQUIREMENTS)
-        && python.exists()
-    {
-        return Ok(python);
-    }
-    install::output(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment),
-    )
-    .context("`python3 -m venv` (package python3-venv)")?;
-    let list = environment.join("requirements.txt");
+    let list = cache.join("requirements.txt");
     fs::write(&list, REQUIREMENTS)?;
-    let mut pip = Command::new(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--only-binary",
-        ":all:",
-        "--no-deps",
-        "-r",
-    ])
-    .arg(&list);
-    install::output(&mut pip)?;
-    fs::write(&marker, REQUIREMENTS)?;
-    Ok(python)
+    let list = list.to_string_lossy();
+    // The list has every package; its text is part of the name, so that another list is installed anew.
+    let arguments = ["--only-binary", ":all:", "--no-deps", "-r", &list];
+    install::packages(
+        &cache.join(format!("python-{:x}", digest(REQUIREMENTS))),
+        &arguments,
+    )
+}
+
+/// Tells two lists apart.
+fn digest(text: &str) -> u64 {
+    // FNV-1a.
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A running decoder.
@@ -74,6 +61,7 @@ pub(super) struct Decoder {
 /// What the decoder saw of one export.
 pub(super) struct Seen {
     pub(super) recording: Recording,
+    pub(super) traces: Traces,
     /// Broken promises of docs/metrics.md and of the protocol.
     pub(super) breaches: Vec<String>,
     pub(super) points: usize,
@@ -118,6 +106,7 @@ impl Decoder {
         let text = fs::read_to_string(&self.notes)?;
         let mut seen = Seen {
             recording: Recording::default(),
+            traces: Traces::default(),
             breaches: Vec::new(),
             points: 0,
         };
@@ -132,6 +121,7 @@ impl Decoder {
                 seen.breaches
                     .push(format!("a request came over {transport} as {encoding}"));
             }
+            seen.traces.add_spans(&request["spans"]);
             for scope in request["scopes"]
                 .as_array()
                 .context("a request without `scopes`")?
@@ -175,6 +165,7 @@ impl Seen {
             self.breaches
                 .extend(promised.breach(point).map(|why| format!("{metric}: {why}")));
             if point["type"] == "exponential_histogram" {
+                self.traces.add_point(point);
                 let histogram = with_buckets(point)?;
                 self.recording.add_point(
                     metric,

@@ -1,5 +1,7 @@
 //! What the installations share.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -21,6 +23,26 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
         .find(|line| !line.trim().is_empty())
         .unwrap_or("it said nothing");
     bail!("`{name}` failed ({}): {last}", output.status)
+}
+
+/// The Python of an environment with these packages, as arguments of `pip install`; made the first time.
+pub(super) fn packages(environment: &Path, packages: &[&str]) -> Result<PathBuf> {
+    let python = environment.join("bin/python");
+    let marker = environment.join("installed.txt");
+    let wanted = packages.join(" ");
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) && python.exists() {
+        return Ok(python);
+    }
+    output(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(environment),
+    )
+    .context("`python3 -m venv` (package python3-venv)")?;
+    let pip = ["-m", "pip", "install", "--quiet"];
+    output(Command::new(&python).args(pip).args(packages))?;
+    fs::write(&marker, wanted)?;
+    Ok(python)
 }
 
 #[cfg(test)]

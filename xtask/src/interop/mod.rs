@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! interop_source ──OTLP──> decoder.py (official protobuf, gRPC and HTTP)   every number equal
+//!       |        ──OTLP──> rotel ──OTLP──> decoder.py                    every number, span and exemplar equal
+//!       |        ──OTLP──> Phoenix, and its API                          every span in its place
 //!       |        ──OTLP──> khive-perf serve -> SQLite -> export            every number equal
 //!       |        ──OTLP──> VictoriaMetrics -> histogram_quantile           within one bucket
 //!       '─ its own snapshot, as JSON: what all are compared with
@@ -14,8 +16,11 @@ mod child;
 mod decoder;
 mod http;
 mod install;
+mod phoenix;
 mod recording;
+mod rotel;
 mod source;
+mod traces;
 mod victoria;
 
 use std::fs;
@@ -26,9 +31,11 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::interop::analysis::Analysis;
-use crate::interop::decoder::{Decoder, Promises};
+use crate::interop::decoder::{Decoder, Promises, Seen};
 use crate::interop::recording::{Key, Recording};
+use crate::interop::rotel::Rotel;
 use crate::interop::source::{Endpoint, Recorded};
+use crate::interop::traces::Traces;
 use crate::interop::victoria::Victoria;
 use crate::run;
 
@@ -84,6 +91,10 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         Ok(python) => {
             run::say(&score.note("decoder/grpc", stage.decoder(&python, Transport::Grpc)));
             run::say(&score.note("decoder/http", stage.decoder(&python, Transport::Http)));
+            match rotel::install(&stage.cache) {
+                Ok(rotel) => run::say(&score.note("rotel/grpc", stage.rotel(&rotel, &python))),
+                Err(error) => run::say(&score.skip("rotel", &error)),
+            }
         }
         Err(error) => run::say(&score.skip("decoder", &error)),
     }
@@ -92,6 +103,10 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
     match victoria::install(&stage.cache) {
         Ok(program) => run::say(&score.note("victoriametrics", stage.victoria(&program))),
         Err(error) => run::say(&score.skip("victoriametrics", &error)),
+    }
+    match phoenix::install(&stage.cache) {
+        Ok(python) => run::say(&score.note("phoenix", stage.phoenix(&python))),
+        Err(error) => run::say(&score.skip("phoenix", &error)),
     }
     run::say(&format!(
         "interop: {} ok, {} failed, {} skipped",
@@ -118,24 +133,46 @@ impl Stage {
         let directory = self.directory(&format!("decoder-{}", transport.name()))?;
         let decoder = Decoder::start(python, &self.root, &directory)?;
         let endpoint = transport.to(decoder.grpc, decoder.http);
-        let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
+        let Recorded {
+            recording, spans, ..
+        } = source::record(&self.source, &directory, &endpoint)?;
         // gRPC does not tell a Python server how a message was compressed.
         let encoding = match transport {
             Transport::Grpc => Value::Null,
             Transport::Http => Value::from("gzip"),
         };
         let seen = decoder.finish(transport.name(), &encoding, &self.promises)?;
-        if !seen.breaches.is_empty() {
-            return Ok(Err(seen.breaches));
-        }
-        let compared = recording.compare(&seen.recording);
-        Ok(compared.map(|tally| format!("{tally}; {} points as documented", seen.points)))
+        compare(seen, &recording, &spans)
+    }
+
+    fn rotel(&self, program: &Path, python: &Path) -> Result<Verdict> {
+        let directory = self.directory("rotel")?;
+        let decoder = Decoder::start(python, &self.root, &directory)?;
+        let rotel = Rotel::start(program, &directory, decoder.http)?;
+        let endpoint = Transport::Grpc.to(rotel.grpc, 0);
+        let Recorded {
+            recording, spans, ..
+        } = source::record(&self.source, &directory, &endpoint)?;
+        rotel.finish()?;
+        let seen = decoder.finish("http", &Value::from("gzip"), &self.promises)?;
+        compare(seen, &recording, &spans)
+    }
+
+    fn phoenix(&self, python: &Path) -> Result<Verdict> {
+        let directory = self.directory("phoenix")?;
+        let (stored, expected) = phoenix::record(python, &self.root, &self.source, &directory)?;
+        let mut traces = Traces::default();
+        traces.add_spans(&stored);
+        traces.compare(&expected)
     }
 
     fn store(&self, transport: Transport) -> Result<Verdict> {
         let directory = self.directory(&format!("store-{}", transport.name()))?;
         let analysis = Analysis::start(&self.analysis, &directory)?;
-        let endpoint = transport.to(analysis.grpc, analysis.http);
+        let endpoint = Endpoint {
+            traces: None,
+            ..transport.to(analysis.grpc, analysis.http)
+        };
         let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
         let stored = analysis.finish()?;
         Ok(recording.compare(&stored).map(|tally| tally.to_string()))
@@ -148,10 +185,12 @@ impl Stage {
             protocol: "http/protobuf",
             port: victoria.port,
             path: victoria::PATH,
+            traces: None,
         };
         let Recorded {
             recording,
             quantiles,
+            ..
         } = source::record(&self.source, &directory, &endpoint)?;
         let calls = match victoria.compare_calls(&calls_of(&recording))? {
             Ok(calls) => calls,
@@ -162,6 +201,22 @@ impl Stage {
             format!("{calls} counts of calls equal, {count} quantiles within one bucket")
         }))
     }
+}
+
+/// Compares all that a decoder saw with what the program recorded.
+fn compare(seen: Seen, recording: &Recording, spans: &Value) -> Result<Verdict> {
+    if !seen.breaches.is_empty() {
+        return Ok(Err(seen.breaches));
+    }
+    let traced = match seen.traces.compare(spans)? {
+        Ok(_) if !seen.traces.has_exemplars() => {
+            return Ok(Err(vec!["no exemplar came".to_owned()]));
+        }
+        Ok(traced) => traced,
+        Err(differences) => return Ok(Err(differences)),
+    };
+    let compared = recording.compare(&seen.recording);
+    Ok(compared.map(|tally| format!("{tally}; {} points as documented; {traced}", seen.points)))
 }
 
 fn calls_of(recording: &Recording) -> Vec<(Key, u64)> {
@@ -190,11 +245,13 @@ impl Transport {
                 protocol: "grpc",
                 port: grpc,
                 path: "",
+                traces: Some(""),
             },
             Self::Http => Endpoint {
                 protocol: "http/protobuf",
                 port: http,
                 path: "/v1/metrics",
+                traces: Some("/v1/traces"),
             },
         }
     }

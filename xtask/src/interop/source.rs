@@ -23,12 +23,16 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// Path of the metrics on the server; for gRPC, none.
     pub(super) path: &'static str,
+    /// The same of traces; `None` where the party takes none.
+    pub(super) traces: Option<&'static str>,
 }
 
 /// What the program recorded, in its own view.
 pub(super) struct Recorded {
     pub(super) recording: Recording,
     pub(super) quantiles: Vec<Quantiles>,
+    /// The tree of its traces, see [`Traces::compare`](crate::interop::traces::Traces::compare).
+    pub(super) spans: Value,
 }
 
 /// The values of one histogram at [`QUANTILES`].
@@ -89,6 +93,13 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
             format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
         )
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    match endpoint.traces {
+        Some(path) => command.env(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            format!("http://127.0.0.1:{}{path}", endpoint.port),
+        ),
+        None => command.env("OTEL_TRACES_EXPORTER", "none"),
+    };
     let mut child = Child::start(&mut command, "source", directory)?;
     let status = child.finish()?;
     if !status.success() {
@@ -143,5 +154,6 @@ fn read(mut answer: Value) -> Result<Recorded> {
     Ok(Recorded {
         recording,
         quantiles,
+        spans: answer["spans"].take(),
     })
 }

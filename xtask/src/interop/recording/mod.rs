@@ -124,6 +124,14 @@ impl Recording {
             &key,
             &callsite["in_flight"],
         )?;
+        let count = |value: &Value| value.as_u64().context("its counts of calls");
+        let outcomes = outcomes.values().map(|found| count(&found["calls"]));
+        let untimed = outcomes.sum::<Result<u64>>()? - count(&callsite["timed"])?;
+        if untimed > 0 {
+            let of = |metric: &str| format!("khive.perf.function.{metric}");
+            self.number(&of("untimed_calls"), &key, &untimed.into())?;
+            self.number(&of("overhead"), &key, &callsite["overhead_ns"])?;
+        }
         if callsite["kind"] == "future" {
             self.number("khive.perf.function.idle_time", &key, &callsite["idle_ns"])?;
             self.number("khive.perf.function.polls", &key, &callsite["polls"])?;

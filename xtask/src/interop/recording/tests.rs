@@ -7,7 +7,7 @@ use super::*;
 fn snapshot() -> Value {
     json!({ "callsites": [{
         "name": "get", "has_custom_name": true, "function": "app::cache::get", "group": "cache", "file": "src/cache.rs", "line": 7,
-        "kind": "function", "attributes": { "shard": 3 }, "is_overflow": false, "in_flight": 0,
+        "kind": "function", "attributes": { "shard": 3 }, "is_overflow": false, "timed": 4, "in_flight": 0,
         "self_ns": 1500, "busy_ns": 3000, "idle_ns": 0, "polls": 0, "max_poll_ns": 0,
         "outcomes": { "ok": { "calls": 4, "wall": {
             "scale": 5, "count": 3, "sum_ns": 3000, "min_ns": 0, "max_ns": 2000, "zero_count": 1,
