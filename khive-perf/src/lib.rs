@@ -82,6 +82,7 @@ mod tracer;
 
 pub mod alloc;
 pub mod leak;
+pub mod process;
 pub mod report;
 pub mod snapshot;
 pub mod stats;

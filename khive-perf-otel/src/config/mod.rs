@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) traces: Way,
     /// What was said of the traces of the process.
     pub(crate) collects_traces: Option<bool>,
+    /// What was said of the metrics of the operating system.
+    pub(crate) sends_process: Option<bool>,
     pub(crate) temporality: Temporality,
     pub(crate) interval: Duration,
     pub(crate) export_timeout: Duration,
@@ -73,6 +75,8 @@ pub(crate) struct Lane {
 pub(crate) struct Config {
     /// Of each signal that is sent.
     pub(crate) lanes: Vec<Lane>,
+    /// Whether what the operating system counts of the process is sent, too.
+    pub(crate) sends_process: bool,
     pub(crate) temporality: Temporality,
     pub(crate) interval: Duration,
     pub(crate) export_timeout: Duration,
@@ -97,6 +101,7 @@ impl Settings {
             metrics: Way::new(),
             traces: Way::new(),
             collects_traces: None,
+            sends_process: None,
             temporality: Temporality::Cumulative,
             interval: Duration::from_secs(60),
             export_timeout: Duration::from_secs(30),
@@ -165,6 +170,7 @@ impl Settings {
         at_least("max_buckets", self.buckets_max, 2)?;
         Ok(Config {
             lanes,
+            sends_process: self.sends_process.unwrap_or(false),
             temporality: self.temporality,
             interval: self.interval.min(NO_LIMIT),
             export_timeout: self.export_timeout.min(NO_LIMIT),

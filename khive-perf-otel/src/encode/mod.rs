@@ -4,6 +4,7 @@
 
 mod histogram;
 mod leaks;
+mod process;
 mod split;
 mod traces;
 
@@ -17,6 +18,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 pub(crate) use self::leaks::leaks;
+pub(crate) use self::process::process;
 pub(crate) use self::split::{Envelope, Split, split};
 pub(crate) use self::traces::{spans, split_spans};
 

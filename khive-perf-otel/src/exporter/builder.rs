@@ -79,6 +79,13 @@ impl ExporterBuilder {
         self
     }
 
+    /// Whether what the operating system counts of this process is sent, too: processor time, memory, files, threads, and so
+    /// on, by OpenTelemetry's conventions. By default the [installed](Self::install) exporter sends it.
+    pub const fn process_metrics(mut self, are_sent: bool) -> Self {
+        self.settings.sends_process = Some(are_sent);
+        self
+    }
+
     /// Which traces are kept, and how many spans may wait. By default as the caller of a trace decided, else all of them.
     pub fn trace_config(mut self, config: TraceConfig) -> Self {
         self.settings.trace_config = config;
@@ -235,11 +242,12 @@ impl ExporterBuilder {
     fn run(
         mut self,
         place: Option<Place>,
-        collects_traces: bool,
+        is_of_process: bool,
     ) -> Result<ExporterGuard, InstallError> {
-        if !self.settings.collects_traces.unwrap_or(collects_traces) {
+        if !self.settings.collects_traces.unwrap_or(is_of_process) {
             self.settings.traces.is_off = true;
         }
+        self.settings.sends_process.get_or_insert(is_of_process);
         if self.settings.is_disabled {
             return Ok(ExporterGuard::new(None, place));
         }

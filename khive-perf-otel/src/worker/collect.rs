@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use khive_perf::leak::LeakReports;
+use khive_perf::process::Resources;
 use khive_perf::snapshot::Snapshot;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
@@ -15,6 +16,7 @@ use crate::worker::state::State;
 pub(super) struct Collector {
     source: Source,
     leaks: Option<LeakReports>,
+    sends_process: bool,
     envelope: Envelope,
     is_delta: bool,
     buckets_max: usize,
@@ -53,6 +55,7 @@ impl Collector {
         Self {
             source: config.source.clone(),
             leaks: config.leaks.clone(),
+            sends_process: config.sends_process,
             envelope: Envelope {
                 resource: encode::resource(&config.resource),
                 scope: encode::scope(),
@@ -104,11 +107,14 @@ impl Collector {
         }
     }
 
-    /// What a snapshot says, and the latest leak report.
+    /// What a snapshot says, the latest leak report, and the operating system.
     fn metrics(&self, snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
         let mut metrics = encode::metrics(snapshot, shape);
         if let Some(leaks) = &self.leaks {
             metrics.extend(encode::leaks(&leaks.latest(), shape));
+        }
+        if self.sends_process {
+            metrics.extend(encode::process(&Resources::now(), shape));
         }
         metrics
     }

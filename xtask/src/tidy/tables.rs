@@ -49,7 +49,7 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf",
         rows: &[
-            &["sync", "attributes", "outcome", "ids"],
+            &["sync", "attributes", "outcome", "ids", "process"],
             &["config", "clock", "error"],
             &["callsite", "stats", "heap", "exemplars"],
             &["recorder"],
@@ -141,8 +141,9 @@ pub(super) const LAYERS: &[Layers] = &[
 ];
 
 /// Modules of the core that the exporter may name, besides the types at its root.
-pub(super) const CORE_FOR_EXPORTER: &[&str] =
-    &["snapshot", "stats", "report", "leak", "testing", "trace"];
+pub(super) const CORE_FOR_EXPORTER: &[&str] = &[
+    "snapshot", "stats", "report", "leak", "process", "testing", "trace",
+];
 
 /// A package and the packages it must never depend on, in any table of its manifest.
 pub(super) const STRANGERS: &[(&str, &[&str])] = &[
@@ -190,6 +191,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "tests/lints/src/",
     "benches/clock.rs",
     "benches/sdk/allocator.rs",
+    "khive-perf/src/process/usage.rs",
     "khive-perf/src/recorder/",
     "khive-perf/src/registry/",
     "khive-perf/src/span/",
