@@ -86,9 +86,14 @@ impl Controller<'_> {
                 _ = ticks.tick() => self.collect_metrics(Unchanged::Send),
                 _ = span_ticks.tick(), if has_traces => self.collect_traces(),
                 () = self.urgent.notified(), if has_traces => self.collect_traces(),
-                () = self.settled.notified() => {}
+                () = self.settled.notified() => {
+                    let is_awaited = !flushes.is_empty() || !shutdowns.is_empty();
+                    self.collect_what_waits(is_awaited);
+                }
                 () = sleep_until(earliest.unwrap_or_else(Instant::now)), if earliest.is_some() => {}
             }
+            // There may be spans to collect each time; the sender has its turn in between.
+            tokio::task::yield_now().await;
             let now = Instant::now();
             let is_settled = self.states.iter().all(State::is_settled);
             let is_over = |waiter: &mut Waiter| is_settled || waiter.deadline <= now;
@@ -102,6 +107,9 @@ impl Controller<'_> {
         commands.close();
         while let Ok(Command::Flush(waiter) | Command::Shutdown(waiter)) = commands.try_recv() {
             shutdowns.push(waiter);
+        }
+        if let (Some(traces), Some(state)) = (&mut self.traces, of(self.states, Signal::Traces)) {
+            traces.give_up(state);
         }
         let delivery = self.ledger.close();
         for waiter in shutdowns {
@@ -122,6 +130,16 @@ impl Controller<'_> {
         {
             metrics.collect(unchanged, state);
             state.ask(Instant::now() + self.export_timeout);
+        }
+    }
+
+    /// Where all spans were sent that there was room for, there may be more. Not where they could not be: the next try is
+    /// that of the next interval.
+    fn collect_what_waits(&mut self, is_awaited: bool) {
+        let is_sent = of(self.states, Signal::Traces).is_some_and(|state| state.waiting() == 0);
+        let has_more = |traces: &Traces| traces.is_urgent() || (is_awaited && traces.has_more());
+        if is_sent && self.traces.as_ref().is_some_and(has_more) {
+            self.collect_traces();
         }
     }
 

@@ -116,7 +116,12 @@ async fn work(
         traces.when_half_full(move || urgent.notify_one());
     }
     let state = |lane: &Lane| {
-        let queue = Queue::new(config.queue_len_max);
+        let room = match (lane.signal, &traces) {
+            // Traces are taken whole, and so the last one may pass the limit that they are taken out by.
+            (Signal::Traces, Some(traces)) => 2 * traces.room() as u64,
+            _ => u64::MAX,
+        };
+        let queue = Queue::new(config.queue_len_max, room);
         let (ledger, settled) = (Arc::clone(&ledger), Rc::clone(&settled));
         State::new(lane.signal, queue, ledger, config.on_error.clone(), settled)
     };

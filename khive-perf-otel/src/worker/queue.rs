@@ -19,15 +19,18 @@ pub(super) struct Queue {
     next_id: u64,
     on_wire: Option<u64>,
     len_max: usize,
+    /// How many points may wait.
+    points_max: u64,
 }
 
 impl Queue {
-    pub(super) const fn new(len_max: usize) -> Self {
+    pub(super) const fn new(len_max: usize, points_max: u64) -> Self {
         Self {
             batches: VecDeque::new(),
             next_id: 0,
             on_wire: None,
             len_max,
+            points_max,
         }
     }
 
@@ -35,18 +38,25 @@ impl Queue {
         self.batches.is_empty()
     }
 
-    /// Adds a batch at the end. Where there is no room the oldest goes; returns its points.
+    /// Adds a batch at the end. Where there is no room the oldest go; returns their points. One by itself may be larger than
+    /// what may wait.
     pub(super) fn push(&mut self, body: Bytes, points: u64) -> u64 {
         let mut dropped = 0;
-        if self.batches.len() >= self.len_max {
+        let has_room = |queue: &Self| {
+            let waiting = queue.points();
+            queue.batches.len() < queue.len_max
+                && (waiting == 0 || waiting + points <= queue.points_max)
+        };
+        while !has_room(self) {
             let oldest = self
                 .batches
                 .iter()
                 .position(|batch| Some(batch.id) != self.on_wire);
             match oldest.and_then(|at| self.batches.remove(at)) {
-                Some(oldest) => dropped = oldest.points,
+                Some(oldest) => dropped += oldest.points,
                 // The only place is on the wire.
-                None => return points,
+                None if self.batches.len() >= self.len_max => return dropped + points,
+                None => break,
             }
         }
         self.batches.push_back(Batch {
@@ -84,7 +94,7 @@ impl Queue {
         self.batches.retain(|batch| Some(batch.id) != on_wire);
     }
 
-    fn points(&self) -> u64 {
+    pub(super) fn points(&self) -> u64 {
         self.batches.iter().map(|batch| batch.points).sum()
     }
 }
@@ -95,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_loses_its_oldest_batch_but_not_the_one_on_the_wire() {
-        let mut queue = Queue::new(2);
+        let mut queue = Queue::new(2, u64::MAX);
         assert_eq!(queue.push(Bytes::new(), 1), 0);
         assert_eq!(queue.push(Bytes::new(), 2), 0);
         assert_eq!(queue.push(Bytes::new(), 4), 1);
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn with_the_only_place_on_the_wire_the_new_batch_is_lost() {
-        let mut queue = Queue::new(1);
+        let mut queue = Queue::new(1, u64::MAX);
         queue.push(Bytes::new(), 1);
         queue.begin();
         assert_eq!(queue.push(Bytes::new(), 2), 2);
@@ -118,8 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn as_many_points_wait_as_may_and_one_batch_in_any_case() {
+        let mut queue = Queue::new(9, 10);
+        assert_eq!(queue.push(Bytes::new(), 40), 0);
+        assert_eq!(queue.push(Bytes::new(), 4), 40);
+        assert_eq!(queue.push(Bytes::new(), 6), 0);
+        assert_eq!(queue.begin().unwrap().points, 4);
+        assert_eq!(queue.push(Bytes::new(), 7), 6);
+        assert_eq!(queue.points(), 11, "the one on the wire stays");
+    }
+
+    #[test]
     fn a_newer_snapshot_replaces_what_waits() {
-        let mut queue = Queue::new(9);
+        let mut queue = Queue::new(9, u64::MAX);
         for points in [1, 2, 4] {
             queue.push(Bytes::new(), points);
         }

@@ -149,6 +149,11 @@ impl State {
         self.round_deadline.get()
     }
 
+    /// How many items wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        usize::try_from(self.queue.borrow().points()).unwrap_or(usize::MAX)
+    }
+
     /// Whether there is nothing to wait for: all is sent, or the sender has given up for now.
     pub(super) fn is_settled(&self) -> bool {
         self.queue.borrow().is_empty() || self.phase.get() == Phase::Resting

@@ -84,7 +84,8 @@ impl TraceConfig {
         self
     }
 
-    /// Spans that may wait to be taken out, at most; 16,384 by default. Further ones are counted.
+    /// Spans that may wait to be taken out, at most; 16,384 by default. Further ones are counted. An exporter lets as many
+    /// wait for its receiver, and drops the oldest of those.
     #[must_use]
     pub const fn spans_max(mut self, max: usize) -> Self {
         self.spans_max = max;
@@ -289,6 +290,12 @@ impl Collector {
             spans.extend(of.into_iter().map(|(_, span)| span));
         }
         spans
+    }
+
+    /// Number of spans that may wait: [`TraceConfig::spans_max`].
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.shared.config.spans_max
     }
 
     /// Number of spans that wait.
