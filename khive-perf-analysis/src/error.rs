@@ -47,6 +47,7 @@ enum Kind {
     },
     Serve(&'static str),
     Command(String),
+    Refused(String),
     Io(String),
 }
 
@@ -79,6 +80,12 @@ impl Error {
             Kind::Storage { doing, .. } => doing != OPENING,
             _ => false,
         }
+    }
+
+    /// What was asked cannot be done, and what can be.
+    #[cold]
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
+        Kind::Refused(why.into()).into()
     }
 
     #[cold]
@@ -223,6 +230,7 @@ impl fmt::Display for Error {
             ),
             Kind::Serve(what) => write!(f, "the OTLP/{what} receiver failed"),
             Kind::Command(program) => write!(f, "cannot run `{program}`"),
+            Kind::Refused(why) => f.write_str(why),
             Kind::Io(doing) => f.write_str(doing),
         }
     }

@@ -11,6 +11,7 @@ mod clock;
 pub mod config;
 pub mod detect;
 pub mod error;
+pub mod importers;
 pub mod model;
 pub mod points;
 pub mod receiver;

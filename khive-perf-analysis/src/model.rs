@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Base-2 exponential histogram of durations, in seconds.
 ///
 /// Bucket `i` holds `(base^i, base^(i+1)]` with `base = 2^(2^-scale)`, as OpenTelemetry defines it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ExpHistogram {
     /// Resolution; 5 gives buckets 2.2 % wide. `-10..=20`.
     pub scale: i32,

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::ExpHistogram;
 
 /// Attributes by key; the values are JSON scalars, arrays or objects.
@@ -16,7 +18,8 @@ pub struct Batch {
 }
 
 /// The points of one resource.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResourcePoints {
     /// Who is measured: `service.name`, `service.instance.id`, `host.name` and so on.
     pub resource: Attributes,
@@ -25,7 +28,8 @@ pub struct ResourcePoints {
 }
 
 /// The points of one metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MetricPoints {
     /// Name of the instrumentation scope.
     pub scope_name: String,
@@ -48,7 +52,8 @@ pub struct MetricPoints {
 }
 
 /// What the points of a metric are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A value at one moment.
     Gauge,
@@ -57,11 +62,13 @@ pub enum Kind {
     /// A histogram with explicit bounds.
     Histogram,
     /// A base-2 exponential histogram.
+    #[serde(rename = "exponential_histogram")]
     ExpHistogram,
 }
 
 /// What a point covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Temporality {
     /// One moment: gauges.
     Instant,
@@ -72,7 +79,8 @@ pub enum Temporality {
 }
 
 /// One data point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Point {
     /// Attributes of the series.
     pub attributes: Attributes,
@@ -85,7 +93,8 @@ pub struct Point {
 }
 
 /// What a data point says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Value {
     /// A whole number.
     Int(i64),
@@ -94,11 +103,13 @@ pub enum Value {
     /// A histogram with explicit bounds.
     Histogram(BoundedHistogram),
     /// A base-2 exponential histogram.
+    #[serde(rename = "exponential_histogram")]
     ExpHistogram(ExpPoint),
 }
 
 /// A histogram with explicit bounds: bucket `i` holds `(bounds[i-1], bounds[i]]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BoundedHistogram {
     /// Number of measurements.
     pub count: u64,
@@ -115,7 +126,8 @@ pub struct BoundedHistogram {
 }
 
 /// A base-2 exponential histogram as it was sent.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ExpPoint {
     /// The distribution; its `sum` is 0 where the source sent none.
     pub histogram: ExpHistogram,

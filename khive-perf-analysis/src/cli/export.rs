@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use khive_perf_analysis::importers;
 use khive_perf_analysis::model::{CallsiteKey, CallsiteRun, ExpHistogram, Run};
 use khive_perf_analysis::points::Value as Stored;
 use khive_perf_analysis::store::{SeriesTotal, Store};
@@ -15,6 +16,9 @@ pub(crate) struct Export {
     /// Name of the runs, a glob, or the id of one (`#7`).
     #[arg(value_name = "NAME")]
     name: String,
+    /// Every point, as `khive-perf import` reads it, in place of the sums.
+    #[arg(long, conflicts_with = "format")]
+    points: bool,
     #[command(flatten)]
     formatted: Formatted,
 }
@@ -29,6 +33,12 @@ impl Export {
                 self.name
             )
             .into());
+        }
+        if self.points {
+            let runs = found.iter().map(|info| store.take_out(info.id));
+            let runs = runs.collect::<Result<Vec<_>, _>>()?;
+            output::answer(&importers::write(&runs))?;
+            return Ok(ExitCode::SUCCESS);
         }
         let mut texts = Vec::new();
         let mut exported = Vec::new();

@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod export;
 mod history;
+mod import;
 mod interleave;
 mod output;
 mod prune;
@@ -71,6 +72,8 @@ enum Command {
     Runs(runs::Runs),
     /// Print everything that runs recorded, exactly as it is stored.
     Export(export::Export),
+    /// Put in what export --points or another benchmark tool wrote: criterion, hyperfine, k6 and others.
+    Import(import::Import),
     /// Compare two sets of runs, callsite by callsite.
     Compare(compare::Compare),
     /// The same as compare, as a gate: exits 0, 1, 2 or 3.
@@ -122,6 +125,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Run(command) => command.execute(&cli.db),
         Command::Runs(command) => command.execute(&existing()?),
         Command::Export(command) => command.execute(&existing()?),
+        Command::Import(command) => command.execute(&cli.db),
         Command::Compare(command) => command.execute(&existing()?),
         Command::Check(command) => command.execute(&existing()?),
         Command::Config(command) => command.execute(),

@@ -10,9 +10,11 @@ mod total;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::model::{CallsiteKey, Metric, Run, Summary};
-use crate::points::{Attributes, Batch, Kind, Temporality, Value};
+use crate::points::{Attributes, Batch, Kind, ResourcePoints, Temporality, Value};
 use crate::store::history::{History, KnownStep, Scope};
 use crate::store::sqlite::Sqlite;
 
@@ -74,7 +76,8 @@ pub struct Ending {
 }
 
 /// State of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Points may still arrive, or the receiver was killed.
     Open,
@@ -105,6 +108,38 @@ pub struct RunInfo {
     pub resources: Vec<Attributes>,
     /// Number of series.
     pub series: u64,
+}
+
+/// A run with every point that is kept of it: what is taken out of one database, or out of the file of another tool, and put
+/// into another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunPoints {
+    /// Name; several runs may share it.
+    pub name: String,
+    /// State.
+    pub status: Status,
+    /// When it started, nanoseconds since the Unix epoch.
+    pub started_unix_ns: u64,
+    /// When it ended, where it has.
+    pub ended_unix_ns: Option<u64>,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// What the command returned.
+    pub exit_code: Option<i32>,
+    /// Whether it is among the baseline.
+    pub baseline: bool,
+    /// What was measured, by who sent it.
+    pub resources: Vec<ResourcePoints>,
+}
+
+/// What became of runs that were to be put into a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Runs that are new.
+    pub stored: usize,
+    /// Runs that were there already, point for point.
+    pub repeated: usize,
 }
 
 /// One series of a run, with its points added up.
@@ -253,6 +288,54 @@ impl Store {
         let sqlite = self.sqlite();
         sqlite.run(id)?;
         sqlite.series(id)
+    }
+
+    /// Run `id` with every point that is kept of it.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn take_out(&self, id: i64) -> Result<RunPoints, Error> {
+        let sqlite = self.sqlite();
+        let info = sqlite.run(id)?;
+        let baseline = sqlite.baseline()?.contains(&id);
+        Ok(RunPoints {
+            name: info.name,
+            status: info.status,
+            started_unix_ns: info.started_unix_ns,
+            ended_unix_ns: info.ended_unix_ns,
+            command: info.command,
+            exit_code: info.exit_code,
+            baseline,
+            resources: sqlite.points(id)?,
+        })
+    }
+
+    /// Puts runs in, all or none. What is there already, point for point, is left alone. Those that were the baseline are it
+    /// here, too, unless there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read or written, or a run has more than [`SERIES_MAX_PER_RUN`] series; nothing is then
+    /// changed.
+    pub fn put_in(&self, runs: &[RunPoints]) -> Result<Restored, Error> {
+        let known = self.runs()?;
+        let mut new = Vec::new();
+        for run in runs {
+            let mut is_known = false;
+            for info in &known {
+                let is_like = info.name == run.name && info.started_unix_ns == run.started_unix_ns;
+                is_known |= is_like && self.take_out(info.id)?.resources == run.resources;
+            }
+            if !is_known {
+                new.push(run);
+            }
+        }
+        self.sqlite().restore(&new)?;
+        Ok(Restored {
+            stored: new.len(),
+            repeated: runs.len() - new.len(),
+        })
     }
 
     /// Complete runs whose summary is missing, oldest first; see [`Store::summarise`].

@@ -3,6 +3,7 @@
 //! The journal is a write-ahead log with `synchronous = NORMAL`: what was committed survives the death of
 //! this process at any moment; a power cut may take the last transactions, never the file.
 
+mod archive;
 mod history;
 mod insert;
 mod keep;
@@ -203,6 +204,25 @@ impl Sqlite {
         run: i64,
         source: &'static str,
     ) -> rusqlite::Result<(Vec<(i64, SeriesTotal)>, usize)> {
+        let mut all: Vec<(i64, SeriesTotal)> = Vec::new();
+        let mut points = 0;
+        self.for_each_row(run, source, |id, point| {
+            points += 1;
+            match all.last_mut().filter(|(last, _)| *last == id) {
+                Some((_, series)) => row::add_later(series, &point),
+                None => all.push((id, point)),
+            }
+        })?;
+        Ok((all, points))
+    }
+
+    /// Hands out the rows of `source`, those of one series together and in the order of time.
+    fn for_each_row(
+        &self,
+        run: i64,
+        source: &'static str,
+        mut each: impl FnMut(i64, SeriesTotal),
+    ) -> rusqlite::Result<()> {
         let select = format!(
                 "SELECT series.id, resource.attributes, scope_name, scope_version,
                         scope_attributes, metric, unit, kind, temporality, monotonic, series.attributes,
@@ -216,18 +236,10 @@ impl Sqlite {
         );
         let mut statement = self.connection.prepare_cached(&select)?;
         let mut rows = statement.query([run])?;
-        let mut all: Vec<(i64, SeriesTotal)> = Vec::new();
-        let mut points = 0;
         while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
-            let point = row::series_total(row)?;
-            points += 1;
-            match all.last_mut().filter(|(last, _)| *last == id) {
-                Some((_, series)) => row::add_later(series, &point),
-                None => all.push((id, point)),
-            }
+            each(row.get(0)?, row::series_total(row)?);
         }
-        Ok((all, points))
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod grpc;
 mod histories;
 mod hostile;
 mod http;
+mod importing;
 mod interleaved;
 mod kill;
 mod measured_run;

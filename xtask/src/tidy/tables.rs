@@ -110,7 +110,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["points", "stats"],
             &["store", "detect"],
             &["receiver", "report"],
-            &["run", "config"],
+            &["run", "config", "importers"],
             &["cli"],
         ],
         doors: &[
