@@ -15,6 +15,7 @@ pub mod importers;
 pub mod model;
 pub mod points;
 pub mod receiver;
+pub mod recommend;
 pub mod report;
 pub mod run;
 pub mod stats;

@@ -27,7 +27,7 @@ pub struct ExpHistogram {
 }
 
 /// What is measured: one function (or span, or endpoint) of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallsiteKey {
     /// `service.name` of the source.
     pub service: String,

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod compile_time;
 mod exam;
+mod fuzz;
 mod icount;
 mod interop;
 mod judge_exam;
@@ -67,6 +68,13 @@ const COMMANDS: &[Command] = &[
                15 % of `cargo check` or 25 % of a release build; [--rounds N]",
         needs: "some minutes, and the network the first time",
         run: compile_time::command,
+    },
+    Command {
+        name: "fuzz",
+        does: "feeds the receiver, the configuration and the importers what a fuzzer thinks of;\n               \
+               [TARGET..] [--executions N], a million where nothing is said",
+        needs: "a C++ compiler, and the network the first time",
+        run: fuzz::command,
     },
     Command {
         name: "interop",

@@ -34,3 +34,21 @@ pub(crate) fn succeeds(command: &mut Command, directory: &Path) -> Result<bool> 
         .with_context(|| format!("cannot start `{name}`; is it installed?"))?;
     Ok(status.success())
 }
+
+/// The triple of the machine that compiles, as `rustc` names it.
+///
+/// # Errors
+///
+/// When `rustc` cannot be started or says nothing of its host.
+pub(crate) fn host(directory: &Path) -> Result<String> {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler)
+        .arg("-vV")
+        .current_dir(directory)
+        .output()
+        .context("cannot start `rustc`; is it installed?")?;
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+        .context("`rustc -vV` names no host")
+}

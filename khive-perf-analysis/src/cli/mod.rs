@@ -11,6 +11,7 @@ mod interleave;
 mod output;
 mod prune;
 mod random;
+mod recommend;
 mod run;
 mod runs;
 mod selftest;
@@ -78,6 +79,8 @@ enum Command {
     Compare(compare::Compare),
     /// The same as compare, as a gate: exits 0, 1, 2 or 3.
     Check(check::Check),
+    /// Say what in a run costs time that need not be, and what a change has saved.
+    Recommend(recommend::Recommend),
     /// Look at the configuration of compare and check, or begin one.
     Config(config::Config),
     /// Say since which run a callsite is as it is, and whether it creeps.
@@ -128,6 +131,7 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Import(command) => command.execute(&cli.db),
         Command::Compare(command) => command.execute(&existing()?),
         Command::Check(command) => command.execute(&existing()?),
+        Command::Recommend(command) => command.execute(&existing()?),
         Command::Config(command) => command.execute(),
         Command::Trend(command) if command.needs_store() => command.execute(Some(&existing()?)),
         Command::Trend(command) => command.execute(None),

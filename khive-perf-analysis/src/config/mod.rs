@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use self::parse::{Error, read};
+pub use self::parse::{Error, parse, read};
 use self::value::{Seconds, Share};
 use crate::detect::floors::{Floor, Floors, matches};
 use crate::detect::{Comparison, Finding, Measure, Severity};

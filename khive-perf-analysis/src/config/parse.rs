@@ -49,10 +49,24 @@ pub fn read(path: &Path) -> Result<Config, Error> {
         ));
     }
     let text = fs::read_to_string(path).map_err(|why| error(None, why.to_string()))?;
+    parse(&text, path)
+}
+
+/// Reads the text of a file with this name, as TOML or YAML by its extension.
+///
+/// # Errors
+///
+/// If it is not a configuration.
+pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
+    let error = |line, message| Error {
+        path: path.to_owned(),
+        line,
+        message,
+    };
     let is_yaml = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    let (config, lines) = if is_yaml { yaml(&text) } else { toml(&text) }
+    let (config, lines) = if is_yaml { yaml(text) } else { toml(text) }
         .map_err(|(line, message)| error(line, with_guess(&message)))?;
     match mistake(&config) {
         Some((key, message)) => Err(error(line_of(lines, key), message)),

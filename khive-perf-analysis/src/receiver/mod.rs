@@ -3,6 +3,8 @@
 mod budget;
 mod cost;
 mod decode;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod http;
 mod intake;

@@ -97,7 +97,7 @@ fn add_duration(callsites: &mut BTreeMap<CallsiteKey, CallsiteRun>, series: &Ser
 }
 
 /// Identity of a measured function: never its line, which moves with every edit above it.
-fn function_key(series: &SeriesTotal) -> Option<CallsiteKey> {
+pub(crate) fn function_key(series: &SeriesTotal) -> Option<CallsiteKey> {
     let text = |key: &str| series.attributes.get(key).and_then(Json::as_str);
     let name = text("khive.perf.name").or_else(|| text("code.function.name"))?;
     let is_field = |key: &str| {

@@ -7,11 +7,13 @@ mod row;
 mod sqlite;
 mod total;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::assemble::function_key;
 use crate::error::Error;
 use crate::model::{CallsiteKey, Metric, Run, Summary};
 use crate::points::{Attributes, Batch, Kind, ResourcePoints, Temporality, Value};
@@ -288,6 +290,33 @@ impl Store {
         let sqlite = self.sqlite();
         sqlite.run(id)?;
         sqlite.series(id)
+    }
+
+    /// Leaves a finding of `recommend` alone from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn acknowledge(&self, finding: &str, because: &str) -> Result<(), Error> {
+        self.sqlite().acknowledge(finding, because)
+    }
+
+    /// Tells of a finding again; says whether it was left alone.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn forget(&self, finding: &str) -> Result<bool, Error> {
+        self.sqlite().forget(finding)
+    }
+
+    /// Findings that are left alone, and why.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn acknowledged(&self) -> Result<BTreeMap<String, String>, Error> {
+        self.sqlite().acknowledged()
     }
 
     /// Run `id` with every point that is kept of it.

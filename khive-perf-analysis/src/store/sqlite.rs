@@ -3,6 +3,7 @@
 //! The journal is a write-ahead log with `synchronous = NORMAL`: what was committed survives the death of
 //! this process at any moment; a power cut may take the last transactions, never the file.
 
+mod acknowledged;
 mod archive;
 mod history;
 mod insert;
@@ -34,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_runs_series_points.sql"),
     include_str!("migrations/0002_history.sql"),
     include_str!("migrations/0003_totals.sql"),
+    include_str!("migrations/0004_acknowledged.sql"),
 ];
 
 /// Runs with more points for each series than this are added up once, and the totals kept.

@@ -12,6 +12,7 @@ mod importing;
 mod interleaved;
 mod kill;
 mod measured_run;
+mod recommending;
 mod schema;
 mod store;
 mod support;

@@ -79,7 +79,7 @@ fn an_empty_file_is_migrated_and_a_database_opened_again_keeps_its_runs() {
         number.map_or_else(|_| read.expect("a word"), |number| number.to_string())
     };
     assert_eq!(pragma("application_id"), 0x6b68_7066.to_string());
-    assert_eq!(pragma("user_version"), "3");
+    assert_eq!(pragma("user_version"), "4");
     assert_eq!(pragma("journal_mode"), "wal");
     let runs = Store::open(&db)
         .expect("the database")

@@ -109,7 +109,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["model", "error", "clock"],
             &["points", "stats"],
             &["store", "detect"],
-            &["receiver", "report"],
+            &["receiver", "report", "recommend"],
             &["run", "config", "importers"],
             &["cli"],
         ],
