@@ -6,8 +6,10 @@ mod bench;
 mod ci;
 mod compile_time;
 mod exam;
+mod formats;
 mod fuzz;
 mod icount;
+mod install;
 mod interop;
 mod judge_exam;
 mod leak_exam;
@@ -75,6 +77,12 @@ const COMMANDS: &[Command] = &[
                [TARGET..] [--executions N], a million where nothing is said",
         needs: "a C++ compiler, and the network the first time",
         run: fuzz::command,
+    },
+    Command {
+        name: "formats",
+        does: "holds what `khive-perf` writes against the schema of each format, or a program that reads it",
+        needs: "python3 with venv, and the network",
+        run: formats::command,
     },
     Command {
         name: "interop",

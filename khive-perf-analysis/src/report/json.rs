@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Times are in seconds; `factor`, `low` and `high` are candidate by base, so 1.1 is 10 % slower. What is not
-//! known is `null`. `format` grows when a field changes its meaning or goes; new fields may come at any time.
+//! known is `null`. `format` grows when a field changes its meaning or goes; new fields may come at any time. The schema is
+//! `docs/schemas/comparison.json`.
 
 use serde::Serialize;
 

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::install;
 use crate::interop::child::Child;
-use crate::interop::install;
 use crate::interop::recording::{Point, Recording};
 
 /// A running `khive-perf serve` with an empty store.

@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::install;
 use crate::interop::child::Child;
-use crate::interop::install;
 use crate::interop::recording::{Point, Recording};
 use crate::interop::source::{RESOURCE, SERVICE};
 use crate::interop::traces::Traces;

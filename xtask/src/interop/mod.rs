@@ -15,7 +15,6 @@ mod analysis;
 mod child;
 mod decoder;
 mod http;
-mod install;
 mod phoenix;
 mod recording;
 mod rotel;

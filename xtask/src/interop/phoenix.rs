@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::install;
 use crate::interop::child::Child;
-use crate::interop::install;
 
 /// At the version that was tried.
 const PACKAGE: &str = "arize-phoenix==20.26.1";

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::install;
 use crate::interop::child::Child;
-use crate::interop::install;
 
 /// At the version that was tried.
 const PACKAGE: &str = "rotel==0.0.1a15";

@@ -7,10 +7,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::install;
 use crate::interop::child::Child;
+use crate::interop::http;
 use crate::interop::recording::{DURATION, Key, show};
 use crate::interop::source::{QUANTILES, Quantiles};
-use crate::interop::{http, install};
 
 const PACKAGE: &str = "victoria-metrics";
 const SUITE: &str = "trixie";

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 /// Runs an installer quietly; where it fails, its last words are the error.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
@@ -26,7 +26,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The Python of an environment with these packages, as arguments of `pip install`; made the first time.
-pub(super) fn packages(environment: &Path, packages: &[&str]) -> Result<PathBuf> {
+pub(crate) fn packages(environment: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = environment.join("bin/python");
     let marker = environment.join("installed.txt");
     let wanted = packages.join(" ");
