@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use clap::Args;
 use khive_perf_analysis::detect::settings::MIN_EFFECT_S;
@@ -114,10 +117,13 @@ impl Trend {
             branch: self.branch.clone(),
             callsite: self.callsite.clone(),
         };
+        let histories = store.history(self.metric, &scope)?;
+        let values_of =
+            |history: &History| history.points.iter().map(|point| point.value).collect();
+        let values: Vec<Vec<f64>> = histories.iter().map(values_of).collect();
+        let found = trends(&values, &self.settings(Some(self.metric)));
         let mut judged = Vec::new();
-        for history in store.history(self.metric, &scope)? {
-            let values: Vec<f64> = history.points.iter().map(|point| point.value).collect();
-            let found = trend::trend(&values, &self.settings(Some(self.metric)));
+        for (history, found) in histories.into_iter().zip(found) {
             let ids = remember(store, &scope, &history, &found)?;
             judged.push(Judged {
                 name: history.key.name,
@@ -134,15 +140,48 @@ impl Trend {
         let said = |error: String| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
         let series = numbers(&text).map_err(said)?;
-        let judge = |(name, values): (String, Vec<f64>)| Judged {
+        let (names, values): (Vec<String>, Vec<Vec<f64>>) = series.into_iter().unzip();
+        let found = trends(&values, &self.settings(None));
+        let judge = |((name, values), found): ((String, &Vec<f64>), Found)| Judged {
             name,
             runs: (0..).take(values.len()).collect(),
             metric: None,
-            found: trend::trend(&values, &self.settings(None)),
+            found,
             ids: Vec::new(),
         };
-        Ok(series.into_iter().map(judge).collect())
+        Ok(names
+            .into_iter()
+            .zip(&values)
+            .zip(found)
+            .map(judge)
+            .collect())
     }
+}
+
+/// The trend of each series, found on as many threads as there are processors.
+fn trends(series: &[Vec<f64>], settings: &TrendSettings) -> Vec<Found> {
+    let found: Vec<OnceLock<Found>> = series.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(values), Some(place)) = (series.get(at), found.get(at)) else {
+                break;
+            };
+            place.get_or_init(|| trend::trend(values, settings));
+        }
+    };
+    let others = thread::available_parallelism().map_or(0, |threads| threads.get() - 1);
+    thread::scope(|scope| {
+        for _ in 0..others.min(series.len().saturating_sub(1)) {
+            // Where there is no thread to be had, this one does it all.
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    found.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// The steps get the ids by which they are known already, or new ones; known ones that are gone are said to be.
