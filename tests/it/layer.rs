@@ -1,8 +1,7 @@
 //! The layer for subscribers of `tracing`: spans of any crate as calls, in all the ways that spans are used.
 //!
-//! Where a case guards against what went wrong elsewhere, it names the issue.
+//! What went wrong with spans elsewhere is in `layer_cases`.
 
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -16,31 +15,31 @@ use tracing::{Dispatch, Instrument as _, Level, dispatcher, info_span, span, sub
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 
-const MS: Duration = Duration::from_millis(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
 
-fn measured<R>(f: impl FnOnce() -> R) -> (R, Captured) {
+pub(crate) fn measured<R>(f: impl FnOnce() -> R) -> (R, Captured) {
     capture(|| subscriber::with_default(registry().with(khive_perf::layer()), f))
 }
 
 /// By a clock that the test moves.
-fn timed(f: impl FnOnce(&ManualClock)) -> Captured {
+pub(crate) fn timed(f: impl FnOnce(&ManualClock)) -> Captured {
     let clock = ManualClock::new();
     let run = || subscriber::with_default(registry().with(khive_perf::layer()), || f(&clock));
     Capture::new().clock(&clock).run(run).1
 }
 
 /// Calls, polls, and those that are open.
-fn figures(captured: &Captured, name: &str) -> Option<(u64, u64, u64)> {
+pub(crate) fn figures(captured: &Captured, name: &str) -> Option<(u64, u64, u64)> {
     let stats = captured.callsite(name)?;
     Some((stats.calls(), stats.polls(), stats.in_flight()))
 }
 
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Task::from_waker(Waker::noop()))
 }
 
 /// Pending for so many polls.
-fn pending(polls: u32, clock: &ManualClock) -> impl Future<Output = ()> + '_ {
+pub(crate) fn pending(polls: u32, clock: &ManualClock) -> impl Future<Output = ()> + '_ {
     let mut left = polls;
     poll_fn(move |_| {
         clock.advance(2 * MS);
@@ -199,45 +198,6 @@ fn recursive_spans_are_calls_of_their_own_and_the_time_is_that_of_the_outermost(
     assert_eq!(stats.busy(), 5 * MS);
 }
 
-/// tokio-rs/tracing#1656: leaving in another order than entering closed the wrong span.
-#[test]
-fn spans_may_be_left_in_any_order() {
-    let captured = timed(|clock| {
-        let first = info_span!("first").entered();
-        clock.advance(MS);
-        let second = info_span!("second").entered();
-        clock.advance(MS);
-        drop(first);
-        clock.advance(MS);
-        drop(second);
-        info_span!("third").in_scope(|| clock.advance(MS));
-    });
-    for (name, wall) in [("first", 2 * MS), ("second", 2 * MS), ("third", MS)] {
-        assert_eq!(figures(&captured, name), Some((1, 1, 0)), "{name}");
-        assert_eq!(
-            captured.callsite(name).unwrap().wall().max(),
-            wall,
-            "{name}"
-        );
-    }
-    let roots = captured.call_tree().roots();
-    assert!(roots.iter().any(|root| root.name().ends_with("third")));
-}
-
-/// tokio-rs/tracing#3223: a span of one dispatcher, entered on a thread that has another.
-#[test]
-fn a_span_is_entered_on_a_thread_that_knows_no_subscriber() {
-    let (_, captured) = measured(|| {
-        let span = info_span!("elsewhere");
-        let context = Context::current();
-        std::thread::scope(|scope| {
-            scope.spawn(|| context.scope(|| span.in_scope(|| {})));
-        });
-        span.in_scope(|| {});
-    });
-    assert_eq!(figures(&captured, "elsewhere"), Some((1, 2, 0)));
-}
-
 #[test]
 fn several_threads_may_be_in_a_span_at_once() {
     let (_, captured) = measured(|| {
@@ -255,51 +215,6 @@ fn several_threads_may_be_in_a_span_at_once() {
         });
     });
     assert_eq!(figures(&captured, "shared"), Some((1, 4, 0)));
-}
-
-/// tokio-rs/tracing#1186: entered here, left there.
-#[test]
-fn what_is_left_on_another_thread_harms_nobody() {
-    let dispatch = Dispatch::new(registry().with(khive_perf::layer()));
-    let (_, captured) = capture(|| {
-        dispatcher::with_default(&dispatch, || {
-            let span = info_span!("torn");
-            let id = span.id().unwrap();
-            dispatch.enter(&id);
-            let other = dispatch.clone();
-            std::thread::scope(|scope| {
-                scope.spawn(|| other.exit(&id));
-            });
-            info_span!("after").in_scope(|| {});
-            dispatch.exit(&id);
-        });
-    });
-    assert_eq!(figures(&captured, "torn"), Some((1, 1, 0)));
-    assert_eq!(figures(&captured, "after"), Some((1, 1, 0)));
-}
-
-/// tokio-rs/tracing#898: spans of different subscribers may have the same id.
-#[test]
-fn subscribers_with_the_same_ids_are_kept_apart() {
-    let (_, captured) = capture(|| {
-        let make = |name: &'static str| {
-            let dispatch = Dispatch::new(registry().with(khive_perf::layer()));
-            let span = dispatcher::with_default(&dispatch, || match name {
-                "one" => info_span!("one"),
-                _ => info_span!("two"),
-            });
-            (dispatch, span)
-        };
-        let ((_, one), (_, two)) = (make("one"), make("two"));
-        assert_eq!(one.id(), two.id());
-        let in_one = one.enter();
-        let in_two = two.enter();
-        drop(in_one);
-        two.in_scope(|| {});
-        drop(in_two);
-    });
-    assert_eq!(figures(&captured, "one"), Some((1, 1, 0)));
-    assert_eq!(figures(&captured, "two"), Some((1, 1, 0)));
 }
 
 #[test]
@@ -327,28 +242,6 @@ fn a_future_with_a_span_is_measured_like_a_measured_future() {
     assert_eq!(stats.calls(), 1);
     assert_eq!(stats.idle(), 10 * MS);
     assert!(stats.busy() >= 6 * MS);
-}
-
-/// tokio-rs/tracing#2541: what a future that is cancelled does in its drop belongs to its span.
-#[test]
-fn dropping_a_future_on_the_way_happens_in_its_span() {
-    struct Slow<'a>(&'a ManualClock);
-    impl Drop for Slow<'_> {
-        fn drop(&mut self) {
-            self.0.advance(7 * MS);
-        }
-    }
-    let captured = timed(|clock| {
-        let future = async {
-            let _slow = Slow(clock);
-            pending(9, clock).await;
-        };
-        let mut future = Box::pin(future.instrument(info_span!("cancelled")));
-        assert!(poll_once(future.as_mut()).is_pending());
-    });
-    let stats = captured.callsite("cancelled").unwrap();
-    assert_eq!((stats.calls(), stats.polls()), (1, 2));
-    assert_eq!(stats.busy(), 9 * MS);
 }
 
 #[test]
@@ -400,25 +293,6 @@ fn a_span_in_a_destructor_did_not_panic() {
     assert_eq!(captured.callsite("tidies").unwrap().panics(), 0);
 }
 
-/// tokio-rs/tracing#763, tokio-rs/tracing-opentelemetry#59: a value that opens spans, or asks for the current one, while
-/// it is shown.
-#[test]
-fn a_value_that_traces_while_it_is_shown_does_not_hang() {
-    struct Talks;
-    impl fmt::Debug for Talks {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            info_span!("while shown").in_scope(|| tracing::info!("within"));
-            f.write_str("Talks")
-        }
-    }
-    let (_, captured) = measured(|| {
-        let span = info_span!("shows", value = ?Talks, later = tracing::field::Empty);
-        span.in_scope(|| tracing::warn!(value = ?Talks, "shown"));
-        span.record("later", tracing::field::debug(Talks));
-    });
-    assert_eq!(figures(&captured, "shows"), Some((1, 1, 0)));
-}
-
 #[test]
 fn a_filter_that_traces_itself_does_not_hang() {
     let (_, captured) = capture(|| {
@@ -445,29 +319,6 @@ fn what_is_more_verbose_than_asked_is_left_out_and_its_children_are_not() {
     });
     assert!(figures(&captured, "verbose").is_none());
     assert_eq!(figures(&captured, "child"), Some((1, 1, 0)));
-}
-
-/// tokio-rs/tracing#515: children that outlive whoever opened them keep their parents open.
-#[test]
-fn a_parent_ends_when_its_last_child_does_and_took_until_it_was_left() {
-    let captured = timed(|clock| {
-        let parent = info_span!("parent");
-        let child = parent.in_scope(|| {
-            clock.advance(MS);
-            info_span!("child of it")
-        });
-        drop(parent);
-        clock.advance(100 * MS);
-        child.in_scope(|| clock.advance(MS));
-        let seen = Context::current().snapshot();
-        assert_eq!(
-            seen.callsite("parent").map(|stats| stats.in_flight()),
-            Some(1)
-        );
-        drop(child);
-    });
-    assert_eq!(captured.callsite("parent").unwrap().wall().max(), MS);
-    assert_eq!(figures(&captured, "child of it"), Some((1, 1, 0)));
 }
 
 #[test]
@@ -512,4 +363,44 @@ fn a_span_that_outlives_its_capture_is_lost_and_said_to_be() {
     });
     drop(span);
     assert_eq!(figures(&captured, "outlives"), Some((0, 1, 1)));
+}
+
+#[test]
+fn a_panic_in_a_poll_ends_the_span() {
+    let (_, captured) = measured(|| {
+        let fails = async { panic!("on purpose") };
+        let mut fails = Box::pin(fails.instrument(info_span!("panics in a poll")));
+        let polls = || poll_once::<_>(fails.as_mut()).is_ready();
+        assert!(catch_unwind(AssertUnwindSafe(polls)).is_err());
+        drop(fails);
+        info_span!("thereafter").in_scope(|| {});
+    });
+    let stats = captured.callsite("panics in a poll").unwrap();
+    assert_eq!(
+        (stats.calls(), stats.panics(), stats.in_flight()),
+        (1, 1, 0)
+    );
+    assert_eq!(captured.callsite("thereafter").unwrap().ok(), 1);
+}
+
+#[test]
+fn nesting_may_be_deep() {
+    const LEVELS: u64 = 3_000;
+    let (_, captured) = measured(|| {
+        let spans: Vec<_> = (0..LEVELS)
+            .map(|level| match level % 3 {
+                0 => info_span!("a").entered(),
+                1 => info_span!("b").entered(),
+                _ => info_span!("c").entered(),
+            })
+            .collect();
+        spans.into_iter().rev().for_each(drop);
+    });
+    for name in ["a", "b", "c"] {
+        assert_eq!(
+            figures(&captured, name),
+            Some((LEVELS / 3, LEVELS / 3, 0)),
+            "{name}"
+        );
+    }
 }

@@ -1,9 +1,13 @@
 //! Reports: deterministic, complete, and JSON that parses.
 
+use std::future::{Future as _, poll_fn};
+use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use khive_perf::testing::{Capture, ManualClock};
-use khive_perf::{Snapshot, measure, report};
+use khive_perf::trace::{self, Collector, TraceConfig};
+use khive_perf::{Context, FutureExt as _, Snapshot, measure, report};
+use serde_json::Value;
 
 #[measure(name = "odd \"name\"\\", group = "group\n", fields(who = "me\u{1}", share = f64::NAN))]
 fn odd(clock: &ManualClock) {
@@ -28,7 +32,7 @@ fn sample() -> Snapshot {
 
 #[test]
 fn json_is_valid_and_exact_whatever_names_hold() {
-    let json: serde_json::Value = serde_json::from_str(&report::json(&sample())).unwrap();
+    let json: Value = serde_json::from_str(&report::json(&sample())).unwrap();
     let [inner, odd] = json["callsites"].as_array().unwrap().as_slice() else {
         panic!("{json}")
     };
@@ -167,4 +171,138 @@ fn a_flame_graph_gets_the_tree_with_the_time_of_each_path() {
     };
     assert_eq!((*own, *inner), ("1500000", "2000000"));
     assert!(both.starts_with(&format!("{outer};")), "{folded}");
+}
+
+/// An event that lasts: process, thread, beginning, end, name.
+type Lasting = (u64, u64, u64, u64, String);
+
+/// Reads trace events by the rules of their format, and asserts that viewers can draw them: what overlaps on a thread is
+/// nested.
+fn read_events(json: &str) -> (Vec<Lasting>, Vec<Value>) {
+    let file: Value = serde_json::from_str(json).expect("JSON");
+    assert!(file["displayTimeUnit"] == "ns" && file["otherData"].is_object());
+    let ns = |value: &Value| {
+        let micros = Duration::from_secs_f64(value.as_f64().expect("microseconds") / 1e6);
+        u64::try_from(micros.as_nanos()).expect("a short time")
+    };
+    let (mut lasting, mut others) = (Vec::new(), Vec::new());
+    for event in file["traceEvents"].as_array().expect("events") {
+        let process = event["pid"].as_u64().expect("a process");
+        match event["ph"].as_str().expect("a phase") {
+            "X" => {
+                let start = ns(&event["ts"]);
+                let name = event["name"].as_str().expect("a name").to_owned();
+                assert!(event["cat"].is_string() && event["args"].is_object());
+                let thread = event["tid"].as_u64().expect("a thread");
+                lasting.push((process, thread, start, start + ns(&event["dur"]), name));
+            }
+            "i" => {
+                assert!(event["ts"].is_number() && event["s"] == "t");
+                others.push(event.clone());
+            }
+            "M" => {
+                assert!(event["name"] == "process_name" && event["args"]["name"].is_string());
+                others.push(event.clone());
+            }
+            other => panic!("no such phase: {other}"),
+        }
+    }
+    for one in &lasting {
+        for other in &lasting {
+            let on_one_thread = (one.0, one.1) == (other.0, other.1);
+            let is_apart = one.3 <= other.2 || other.3 <= one.2;
+            let is_nested =
+                (one.2 <= other.2 && other.3 <= one.3) || (other.2 <= one.2 && one.3 <= other.3);
+            assert!(
+                !on_one_thread || is_apart || is_nested,
+                "{one:?} and {other:?}"
+            );
+        }
+    }
+    (lasting, others)
+}
+
+#[test]
+fn the_call_tree_is_drawn_with_each_path_as_wide_as_it_took() {
+    let (lasting, others) = read_events(&report::chrome_tree(&sample()));
+    assert_eq!(others.len(), 1);
+    let [outer, inner] = lasting.as_slice() else {
+        panic!("{lasting:?}");
+    };
+    assert_eq!(
+        (outer.2, outer.3, outer.4.as_str()),
+        (0, 3_500_000, "odd \"name\"\\")
+    );
+    assert_eq!((inner.2, inner.3), (0, 2_000_000));
+    assert!(
+        read_events(&report::chrome_tree(&Snapshot::empty()))
+            .0
+            .is_empty()
+    );
+}
+
+#[test]
+fn traces_are_drawn_with_what_ran_at_the_same_time_side_by_side() {
+    let clock = ManualClock::new();
+    let ms = Duration::from_millis(1);
+    let collector = Collector::new(TraceConfig::default());
+    let (spans, _) = Capture::new().clock(&clock).run(|| {
+        collector
+            .root("request \"1\"")
+            .attribute("user", "a\nb")
+            .scope(|| {
+                let context = Context::current();
+                let [mut one, mut two] = ["one", "two"].map(|name| {
+                    let clock = clock.clone();
+                    let mut polls = 0;
+                    let future = poll_fn(move |_| {
+                        clock.advance(ms);
+                        polls += 1;
+                        if polls == 3 {
+                            Poll::Ready(())
+                        } else {
+                            Poll::Pending
+                        }
+                    });
+                    Box::pin(context.attach(future.measured(name)))
+                });
+                trace::event("both begin");
+                for _ in 0..3 {
+                    let mut task = Task::from_waker(Waker::noop());
+                    let _ = (one.as_mut().poll(&mut task), two.as_mut().poll(&mut task));
+                }
+            });
+        collector.root("request 2").scope(|| clock.advance(ms));
+        collector.take(usize::MAX)
+    });
+    let (lasting, others) = read_events(&report::chrome_spans(&spans));
+    let of = |name: &str| {
+        let mut found = lasting.iter().filter(|event| event.4 == name);
+        found.next().cloned().expect("an event")
+    };
+    let (root, one, two, other) = (of("request \"1\""), of("one"), of("two"), of("request 2"));
+    assert_eq!((root.2, root.3), (0, 6_000_000));
+    assert_eq!(
+        (one.2, one.3, two.2, two.3),
+        (0, 5_000_000, 1_000_000, 6_000_000)
+    );
+    assert_eq!(
+        (one.0, one.1),
+        (root.0, root.1),
+        "what can lie below its parent does"
+    );
+    assert_eq!(two.0, root.0);
+    assert_ne!(two.1, root.1);
+    assert_ne!(other.0, root.0, "each trace is drawn by itself");
+    assert_eq!(others.len(), 3);
+    let file: Value = serde_json::from_str(&report::chrome_spans(&spans)).unwrap();
+    let events = file["traceEvents"].as_array().unwrap();
+    let root = events
+        .iter()
+        .find(|event| event["name"] == "request \"1\"")
+        .unwrap();
+    assert_eq!(root["args"]["user"], "a\nb");
+    assert_eq!(root["args"]["span_id"], spans[0].span_id().to_string());
+    let first = spans.iter().map(|span| span.start_unix_ns()).min().unwrap();
+    assert_eq!(file["otherData"]["start_unix_ns"], first.to_string());
 }

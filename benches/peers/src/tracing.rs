@@ -15,7 +15,8 @@ use crate::{CASE, Peer, no_set_up, one_by_one, work};
 
 pub(crate) const NONE: Peer = peer("tracing, no subscriber", no_set_up);
 pub(crate) const REGISTRY: Peer = peer("tracing, Registry", with_registry);
-pub(crate) const OUR_LAYER: Peer = peer("tracing, Registry and khive_perf::layer()", with_our_layer);
+pub(crate) const OUR_LAYER: Peer =
+    peer("tracing, Registry and khive_perf::layer()", with_our_layer);
 pub(crate) const OPENTELEMETRY: Peer = peer("tracing, OpenTelemetry", with_opentelemetry);
 
 const fn peer(name: &'static str, set_up: fn() -> Box<dyn Any>) -> Peer {

@@ -160,7 +160,7 @@ fn path(out: &mut String, path_of_calls: &CallPath<'_>) {
     out.push_str("]}");
 }
 
-fn attribute(out: &mut String, value: &AttributeValue) {
+pub(crate) fn attribute(out: &mut String, value: &AttributeValue) {
     match value {
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         AttributeValue::I64(value) => {
