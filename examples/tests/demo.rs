@@ -384,12 +384,12 @@ async fn a_request_is_one_trace_from_its_driver_through_every_agent_to_the_datab
         .unwrap();
     let mut served = Served::start(Inject::None).await;
     let session = served.session().await;
-    let mut spans = collector.take(usize::MAX);
-    spans.clear();
+    let mut taken = collector.take(usize::MAX);
     let (status, _) = served.post("/orchestrations", task(session, 3)).await;
     assert_eq!(status, StatusCode::CREATED);
     served.stop().await;
-    spans.extend(collector.take(usize::MAX));
+    let spans = collector.take(usize::MAX);
+    taken.extend(spans.iter().cloned());
     // Other tests make requests, too, and only this one has three agents.
     let agents = |of: &Span| {
         let same = spans.iter().filter(|span| span.trace_id() == of.trace_id());
@@ -426,4 +426,26 @@ async fn a_request_is_one_trace_from_its_driver_through_every_agent_to_the_datab
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+    // The slowest request of the histogram, which its highest quantiles stand for, leads to its trace.
+    let snapshot = khive_perf::snapshot();
+    let stats = snapshot.callsite("POST /orchestrations").unwrap();
+    let slowest = stats
+        .exemplars()
+        .iter()
+        .max_by_key(|exemplar| exemplar.value);
+    let slowest = slowest.unwrap();
+    let led_to = taken
+        .iter()
+        .find(|span| (span.trace_id(), span.span_id()) == (slowest.trace_id, slowest.span_id));
+    assert_eq!(led_to.unwrap().name(), "POST /orchestrations");
+    assert_eq!(led_to.unwrap().duration(), slowest.value);
+    let agents = taken
+        .iter()
+        .filter(|span| span.trace_id() == slowest.trace_id);
+    assert!(
+        agents
+            .filter(|span| span.name() == "orchestration::run_agent")
+            .count()
+            > 0
+    );
 }

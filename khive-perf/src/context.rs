@@ -90,13 +90,21 @@ impl Context {
     }
 
     /// Makes it the thread's, until what is given back is dropped.
-    fn enter(&self) -> (Scope, Active) {
+    fn enter(&self) -> Entered {
         let is_traced = self
             .trace
             .as_ref()
             .is_some_and(|(trace, _)| trace.is_recorded());
         let scope = Scope::enter(self.registry.clone(), is_traced);
-        (scope, Active::enter(self.trace.clone()))
+        Entered {
+            #[cfg(feature = "opentelemetry")]
+            _attached: self
+                .trace
+                .as_ref()
+                .and_then(|(trace, span)| trace.attach(*span)),
+            _active: Active::enter(self.trace.clone()),
+            _scope: scope,
+        }
     }
 
     /// Polls `future` in the context, on whichever thread it is polled.
@@ -106,6 +114,14 @@ impl Context {
             context: self.clone(),
         }
     }
+}
+
+/// While it lives, the thread is in a context. What came last goes first.
+struct Entered {
+    #[cfg(feature = "opentelemetry")]
+    _attached: Option<tracer::Attached>,
+    _active: Active,
+    _scope: Scope,
 }
 
 impl fmt::Debug for Context {

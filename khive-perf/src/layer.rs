@@ -1,26 +1,39 @@
 //! Layer: spans of `tracing`, from any crate, measured as calls.
 //!
 //! ```text
-//! new span ──> callsite of its metadata ──> Call, kept with the span
-//! enter    ──> Call entered ──> on this thread's stack      exit ──> off the stack, Call left
+//! new span ──> callsite of its metadata, noted
+//! enter    ──> Call, made or found in the table ──> on this thread's stack      exit ──> off the stack, Call left
 //! close    ──> Call ended
 //! ```
 //!
-//! No lock is held while code of others runs, and fields are never read: what a `Debug` implementation does is none of
-//! our business.
+//! No lock is held while code of others runs: a `Debug` implementation may open spans and log as it likes. Fields are read
+//! only if that is asked for.
 
 use std::fmt;
 
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
+#[cfg(feature = "enabled")]
+use tracing::{Dispatch, span::Record};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 #[cfg(feature = "enabled")]
+use crate::sync::{AtomicBool, Ordering};
+#[cfg(feature = "enabled")]
+use crate::tracer;
+
+#[cfg(feature = "enabled")]
+mod call;
+#[cfg(feature = "enabled")]
 mod calls;
 #[cfg(feature = "enabled")]
+mod details;
+#[cfg(feature = "enabled")]
 mod places;
+#[cfg(feature = "enabled")]
+mod table;
 
 /// A layer that measures spans, for [`tracing_subscriber::registry()`].
 ///
@@ -39,10 +52,13 @@ mod places;
 pub fn layer() -> SpanLayer {
     SpanLayer {
         #[cfg(feature = "enabled")]
-        number: calls::next_number(),
+        open: calls::Open::new(),
         max_level: LevelFilter::TRACE,
         wants: None,
         counts_events: false,
+        tells_details: false,
+        #[cfg(feature = "enabled")]
+        is_second: AtomicBool::new(false),
     }
 }
 
@@ -68,15 +84,19 @@ type Wants = Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>;
 ///
 /// # Overhead
 ///
-/// A new span: an allocation and a write lock of the registry's extensions. Entering and leaving it: two readings of the
-/// clock, unless it is not timed by the budget, and an uncontended lock each. A span that is not measured: one comparison.
+/// A span that is entered once: two read-modify-writes, and two readings of the clock unless the budget leaves it untimed. No
+/// lock, and no allocation, while no more than a few hundred spans are open: beyond that, one of each, in the registry. A
+/// span that is not measured: a few comparisons.
 pub struct SpanLayer {
-    /// No other layer has it.
     #[cfg(feature = "enabled")]
-    number: u64,
+    open: calls::Open,
     max_level: LevelFilter,
     wants: Option<Wants>,
     counts_events: bool,
+    tells_details: bool,
+    /// Another one measures the spans of this subscriber.
+    #[cfg(feature = "enabled")]
+    is_second: AtomicBool,
 }
 
 impl SpanLayer {
@@ -106,6 +126,37 @@ impl SpanLayer {
         self
     }
 
+    /// In [traces](crate::trace) that are recorded, tells what spans say of themselves: their fields as attributes, events as
+    /// what happened in the innermost span or call, and what they follow from as links. Off by default.
+    ///
+    /// # Overhead
+    ///
+    /// Outside of such traces a few comparisons. Inside, that of showing each value, and an allocation or two.
+    #[must_use]
+    pub const fn tell_details(mut self) -> Self {
+        self.tells_details = true;
+        self
+    }
+
+    /// Leaves spans out of [traces](crate::trace), where something else exports them: they are measured, and are no spans of ours.
+    #[must_use]
+    pub const fn leave_out_of_traces(self) -> Self {
+        #[cfg(feature = "enabled")]
+        let this = {
+            let mut this = self;
+            this.open.is_hidden = true;
+            this
+        };
+        #[cfg(not(feature = "enabled"))]
+        let this = self;
+        this
+    }
+
+    #[cfg(feature = "enabled")]
+    fn is_second(&self) -> bool {
+        self.is_second.load(Ordering::Relaxed)
+    }
+
     #[cfg(feature = "enabled")]
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= self.max_level
@@ -120,6 +171,7 @@ impl fmt::Debug for SpanLayer {
             .field("max_level", &self.max_level)
             .field("filtered", &self.wants.is_some())
             .field("counts_events", &self.counts_events)
+            .field("tells_details", &self.tells_details)
             .finish_non_exhaustive()
     }
 }
@@ -129,41 +181,75 @@ impl<S> tracing_subscriber::Layer<S> for SpanLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        let first = subscriber.downcast_ref::<Self>();
+        if first.is_some_and(|first| first.open.number() != self.open.number()) {
+            self.is_second.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let callsite = places::of(self.number, attributes.metadata(), |metadata| {
+        if self.is_second() {
+            return;
+        }
+        let callsite = places::of(self.open.number(), attributes.metadata(), |metadata| {
             self.wants(metadata)
         });
-        if let (Some(callsite), Some(span)) = (callsite, context.span(id)) {
-            calls::begin(self.number, callsite, &mut span.extensions_mut());
+        if self.tells_details && callsite.is_some() {
+            details::read(attributes, id, &context);
+        }
+        // Last: values that were read may have made spans.
+        self.open.note(id, callsite);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if self.tells_details && !self.is_second() {
+            details::record(&self.open, id, values, &context);
+        }
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        if self.tells_details && !self.is_second() {
+            details::follow(&self.open, id, follows, &context);
         }
     }
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        let call = context.span(id);
-        let call = call.and_then(|span| calls::of(self.number, &span.extensions()));
-        if let Some(call) = call {
-            calls::enter(call, id.into_u64());
+        if self.is_second() {
+            return;
+        }
+        self.open.enter(id, &context, |metadata| {
+            places::of(self.open.number(), metadata, |metadata| {
+                self.wants(metadata)
+            })
+        });
+        if self.tells_details
+            && tracer::is_recording()
+            && let Some(place) = self.open.place(id, &context)
+        {
+            details::say(&place, id, &context);
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        calls::leave(self.number, id.into_u64());
+        self.open.leave(id);
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let call = context.span(&id);
-        let call = call.and_then(|span| calls::of(self.number, &span.extensions()));
-        if let Some(call) = call {
-            calls::end(&call);
-        }
+        self.open.close(&id, &context);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if !self.counts_events || *event.metadata().level() > self.max_level {
+        if self.is_second() || *event.metadata().level() > self.max_level {
             return;
         }
-        let span = context.event_span(event).map(|span| span.metadata());
-        places::count_event(span, event.metadata().level().as_str());
+        if self.counts_events {
+            let span = context.event_span(event).map(|span| span.metadata());
+            places::count_event(span, event.metadata().level().as_str());
+        }
+        if self.tells_details {
+            details::happen(event);
+        }
     }
 }
 

@@ -104,6 +104,8 @@ pub use crate::future_ext::FutureExt;
 pub use crate::layer::{SpanLayer, layer};
 pub use crate::outcome::Outcome;
 pub use crate::snapshot::Snapshot;
+#[cfg(feature = "tracing")]
+pub use crate::span::traced::is_measured;
 pub use crate::span::{Measured, SpanGuard};
 
 /// What the process has recorded since it started.

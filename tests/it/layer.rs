@@ -15,6 +15,8 @@ use tracing::{Dispatch, Instrument as _, Level, dispatcher, info_span, span, sub
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 
+use crate::traces::{collector, taken};
+
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
 pub(crate) fn measured<R>(f: impl FnOnce() -> R) -> (R, Captured) {
@@ -403,4 +405,79 @@ fn nesting_may_be_deep() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn details_of_spans_are_told_in_traces_if_that_is_asked() {
+    /// Opens a span and logs while it is shown, which a subscriber of a scope does not hear.
+    struct Talks;
+    impl std::fmt::Debug for Talks {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            info_span!("while shown").in_scope(|| tracing::info!("aside"));
+            f.write_str("Talks")
+        }
+    }
+    let run = |layer: khive_perf::SpanLayer| {
+        let collector = collector();
+        let (_, _) = capture(|| {
+            subscriber::with_default(registry().with(layer), || {
+                info_span!("outside", value = ?Talks).in_scope(|| tracing::info!("unheard"));
+                collector.root("request").scope(|| {
+                    let first = info_span!("first");
+                    first.in_scope(|| {});
+                    let second = info_span!(
+                        "second",
+                        rows = 3_u64,
+                        text = "plain",
+                        shown = ?Talks,
+                        late = tracing::field::Empty,
+                        later = tracing::field::Empty
+                    );
+                    second.follows_from(&first);
+                    second.record("late", true);
+                    second.in_scope(|| {
+                        tracing::warn!(code = 7, "disk is {}", "full");
+                        second.record("later", 1.5);
+                    });
+                });
+            });
+        });
+        taken(&collector)
+    };
+    let spans = run(khive_perf::layer().tell_details());
+    let of = |name: &str| {
+        spans
+            .iter()
+            .find(|span| span.name().ends_with(name))
+            .unwrap()
+    };
+    let second = of("second");
+    let told: Vec<_> = second
+        .attributes()
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "rows=3",
+            "text=plain",
+            "shown=Talks",
+            "late=true",
+            "later=1.5"
+        ]
+    );
+    let events: Vec<_> = second
+        .events()
+        .iter()
+        .map(|event| event.name.as_ref())
+        .collect();
+    assert_eq!(events, ["disk is full"]);
+    assert_eq!(second.links().len(), 1);
+    assert_eq!(second.links()[0].span.span_id(), of("first").span_id());
+
+    let silent = run(khive_perf::layer());
+    assert!(silent.iter().all(|span| {
+        span.attributes().is_empty() && span.events().is_empty() && span.links().is_empty()
+    }));
 }

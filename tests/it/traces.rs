@@ -16,10 +16,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 
 const MS: Duration = Duration::from_millis(1);
-const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[measure]
-fn leaf() {}
+pub(crate) fn leaf() {}
 
 #[measure(err)]
 fn may_fail(fails: bool) -> Result<(), ()> {
@@ -35,19 +35,19 @@ fn branch() {
 }
 
 #[measure]
-async fn waits(times: u32) {
+pub(crate) async fn waits(times: u32) {
     for _ in 0..times {
         tokio::task::yield_now().await;
         leaf();
     }
 }
 
-fn collector() -> Collector {
+pub(crate) fn collector() -> Collector {
     Collector::new(TraceConfig::default())
 }
 
 /// All that is kept, as `name < parent's name`, in the order of beginning.
-fn family(spans: &[Span]) -> Vec<String> {
+pub(crate) fn family(spans: &[Span]) -> Vec<String> {
     let names: BTreeMap<_, _> = spans.iter().map(|span| (span.span_id(), span)).collect();
     let short = |span: &Span| span.name().rsplit("::").next().unwrap_or("").to_owned();
     let shown = |span: &Span| {
@@ -58,7 +58,7 @@ fn family(spans: &[Span]) -> Vec<String> {
     spans.iter().map(shown).collect()
 }
 
-fn taken(collector: &Collector) -> Vec<Span> {
+pub(crate) fn taken(collector: &Collector) -> Vec<Span> {
     collector.take(usize::MAX)
 }
 
@@ -637,69 +637,6 @@ fn baggage_goes_where_the_trace_goes() {
         told = capture_async(callee).await.0;
     });
     assert_eq!(told.get("baggage").unwrap(), "tenant=blue");
-}
-
-#[test]
-fn requests_of_a_service_are_traces_of_their_callers() {
-    use axum::body::Body;
-    use axum::{Router, extract::Request, http::StatusCode, routing::get};
-    use tower::ServiceExt as _;
-
-    let _alone = lock();
-    let collector = collector().collect_process().unwrap();
-    let name = |request: &Request| match request.uri().path() {
-        "/fails" => "GET /fails",
-        _ => "GET /fine",
-    };
-    let app: Router = Router::new()
-        .route("/fine", get(async || waits(1).await))
-        .route("/fails", get(async || StatusCode::BAD_GATEWAY))
-        .layer(trace::TraceLayer::new(name));
-    let ask = |path: &str| {
-        Request::get(path)
-            .header("traceparent", CALLER)
-            .body(Body::empty())
-            .unwrap()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        app.clone().oneshot(ask("/fine")).await.unwrap();
-        app.oneshot(ask("/fails")).await.unwrap();
-    });
-    let spans = taken(&collector);
-    assert_eq!(
-        family(&spans),
-        [
-            "GET /fine < -",
-            "waits < GET /fine",
-            "leaf < waits",
-            "GET /fails < -"
-        ]
-    );
-    let caller = SpanContext::from_traceparent(CALLER).unwrap();
-    assert!(
-        spans
-            .iter()
-            .all(|span| span.trace_id() == caller.trace_id())
-    );
-    let [fine, .., fails] = spans.as_slice() else {
-        panic!("{spans:?}")
-    };
-    assert_eq!(
-        (fine.kind(), fine.outcome()),
-        (SpanKind::Server, Outcome::Ok)
-    );
-    assert_eq!(fails.outcome(), Outcome::Error);
-    let status = fails
-        .attributes()
-        .iter()
-        .find(|(key, _)| key == "http.response.status_code");
-    assert_eq!(
-        status.map(|(_, value)| value.clone()),
-        Some(AttributeValue::I64(502))
-    );
 }
 
 /// The process has one collector at a time.

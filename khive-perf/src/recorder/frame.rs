@@ -43,6 +43,16 @@ impl SpanRef {
     /// Spans that can be told apart in a trace.
     pub(crate) const MAX: usize = u16::MAX as usize;
 
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// The span with this number, of a trace with this mark; [`NONE`](Self::NONE) beyond the limit.
     pub(crate) fn new(mark: u16, number: usize) -> Self {
         match u16::try_from(number + 1) {

@@ -48,15 +48,17 @@ pub(super) struct State {
     /// Ticks at the first poll, of the registry's clock.
     start: u64,
     /// Ticks spent in polls so far.
-    busy: u64,
+    pub(super) busy: u64,
     /// Number of the registry that the call began in; 0 before its first poll.
     pub(super) registry: u64,
     /// Series, or [`NO_ID`] to take the callsite's.
     id: u32,
     /// How many calls this one stands for; 0 for one that is not timed.
-    weight: u32,
+    pub(super) weight: u32,
     outermost: bool,
     pub(super) ended: bool,
+    /// It is no span where it is part of a trace.
+    pub(super) hidden: bool,
     /// In a trace, the call's span.
     pub(super) span: SpanRef,
 }
@@ -198,6 +200,7 @@ impl State {
             weight: 1,
             outermost: true,
             ended: false,
+            hidden: false,
             span: SpanRef::NONE,
         }
     }
@@ -317,7 +320,7 @@ impl State {
     /// Makes the call's span the current one, for a poll in a trace; with the first one it begins.
     #[cold]
     fn follow(&mut self, frame: &mut Frame, id: u32, begins: bool) {
-        if begins {
+        if begins && !self.hidden {
             Opened::begin(frame, id);
             self.span = frame.span;
         } else {

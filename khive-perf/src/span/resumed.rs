@@ -3,11 +3,14 @@
 use crate::callsite::{Callsite, NO_ID};
 use crate::outcome::Outcome;
 use crate::recorder::frame::SpanRef;
+use crate::recorder::local::fast;
+use crate::recorder::node::Node;
+use crate::recorder::shard::Shard;
 use crate::registry::{Loss, current};
 use crate::span::enabled::{Word, place};
 use crate::span::future::State;
 use crate::sync::Arc;
-use crate::tracer::{self, Trace};
+use crate::tracer::{self, Place, Trace};
 
 /// A call that others enter and leave: a span of `tracing`.
 #[derive(Debug)]
@@ -21,11 +24,13 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// A call that has not begun.
-    pub(crate) const fn new(callsite: &'static Callsite) -> Self {
+    /// A call that has not begun; hidden, it is no span of a trace.
+    pub(crate) const fn new(callsite: &'static Callsite, hidden: bool) -> Self {
+        let mut state = State::new(NO_ID);
+        state.hidden = hidden;
         Self {
             callsite,
-            state: State::new(NO_ID),
+            state,
             left: 0,
             trace: None,
         }
@@ -38,6 +43,45 @@ impl Resumed {
             self.trace = tracer::active().map(|(trace, _)| trace);
         }
         word
+    }
+
+    /// What others must know who enter it while this one is taken: how many calls it stands for, and its span.
+    pub(crate) fn hint(&self) -> u64 {
+        u64::from(self.state.weight) << 32 | u64::from(self.state.span.to_bits())
+    }
+
+    /// A part of a call that is taken, for another thread, which adds it when it has left. `None` where that cannot record.
+    pub(crate) fn beside(callsite: &'static Callsite, hint: u64) -> Option<Self> {
+        let mut part = Self::new(callsite, true);
+        // It begins nothing.
+        part.state.registry = current::shard()?.registry;
+        part.state.weight = (hint >> 32) as u32;
+        part.state.span = SpanRef::from_bits(hint as u32);
+        Some(part)
+    }
+
+    /// For how long it was entered so far, and when it was left last, in ticks.
+    pub(crate) const fn part(&self) -> (u64, u64) {
+        (self.state.busy, self.left)
+    }
+
+    /// Its span, once it is one of a trace.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let trace = Arc::clone(self.trace.as_ref()?);
+        Some(Place {
+            trace,
+            span: self.state.span,
+        })
+    }
+
+    /// Adds such a part.
+    pub(crate) fn add(&mut self, busy: u64, left: u64) {
+        self.state.busy = self.state.busy.saturating_add(busy);
+        self.left = self.left.max(left);
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.state.ended
     }
 
     /// Leaves it on the thread where it was entered, with the word that it was entered with.
@@ -58,6 +102,14 @@ impl Resumed {
         if registry == 0 || ended {
             return;
         }
+        let shard = fast();
+        if shard.registry == registry {
+            // SAFETY: `fast` is this thread's shard.
+            let at_hand = unsafe { shard.turn_to(id) };
+            if let Some(node) = at_hand {
+                return self.end_at(shard, node, outcome);
+            }
+        }
         let Some((shard, cell)) = place(self.callsite, id) else {
             return;
         };
@@ -66,6 +118,11 @@ impl Resumed {
         }
         // SAFETY: the shard is this thread's, and the cell is its own.
         let node = unsafe { shard.node_of_next(cell) };
+        self.end_at(shard, node, outcome);
+    }
+
+    #[inline]
+    fn end_at(&mut self, shard: &Shard, node: &Node, outcome: Outcome) {
         self.state.record_end(shard, node, self.left, outcome);
         if let Some(trace) = self.trace.take() {
             trace.close(self.state.span, self.left, outcome, false);

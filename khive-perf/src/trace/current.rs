@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::attributes::ToValue;
 use crate::config;
 use crate::trace::Inject;
-use crate::tracer::{Link, SpanContext, active, with_extra};
+use crate::tracer::{Link, SpanContext, SpanKind, active, with_extra};
 
 /// What names the current span to others: for a line in a log, or for a caller who asks. `None` outside of traces.
 #[must_use]
@@ -22,6 +22,11 @@ pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl ToValue) {
         let value = value.to_value().to_stored(config::attribute_bytes_max());
         extra.set(max, key.into(), value);
     });
+}
+
+/// Says what the current span is to those that it talks with, if it is recorded: [`SpanKind::Internal`] unless it is said.
+pub fn set_kind(kind: SpanKind) {
+    with_extra(|extra, _, _| extra.kind = Some(kind));
 }
 
 /// Says that something happened in the current span, now, if it is recorded.

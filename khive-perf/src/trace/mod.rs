@@ -30,6 +30,19 @@
 //! A future that is measured goes on as part of the trace, wherever it is polled as part of the root's future. To a task or a
 //! thread, hand a [`Context`](crate::Context); to another service, what [`inject`] says.
 //!
+//! # Beside OpenTelemetry's own library
+//!
+//! An application that exports spans with `opentelemetry_sdk`, by itself or through `tracing-opentelemetry`, keeps them. With the
+//! feature `opentelemetry`, [`Root::with_opentelemetry`] has a trace go on with the span that the library says is current, and
+//! what the library begins inside go on with ours: all have one trace id, whoever exports them. No call need be two spans:
+//!
+//! ```ignore
+//! let ours = khive_perf::layer().leave_out_of_traces(); // Spans of `tracing` are theirs, and measured all the same.
+//! let theirs = tracing_opentelemetry::layer().with_tracer(tracer);
+//! // What `#[measure(span)]` opens is a span of ours already.
+//! let theirs = theirs.with_filter(filter_fn(|metadata| !khive_perf::is_measured(metadata)));
+//! ```
+//!
 //! # Overhead
 //!
 //! Outside of traces: none. In one: about 200 ns for each call, and 48 bytes until its trace is dropped or taken out. A
@@ -42,19 +55,25 @@
 //! those who began it is a span only while it is polled in its trace. All limits are in [`TraceConfig`], and what passes
 //! them is in [`Losses`].
 
+#[cfg(feature = "tower")]
+mod client;
 mod current;
 mod propagation;
 mod root;
 #[cfg(feature = "tower")]
 mod tower;
 
-pub use self::current::{event, inject, link, set_attribute, span};
+#[cfg(feature = "tower")]
+pub use self::client::{ClientLayer, ClientResponse, ClientService};
+pub use self::current::{event, inject, link, set_attribute, set_kind, span};
 pub use self::propagation::{Extract, Inject};
 pub use self::root::{Root, root};
 #[cfg(feature = "tower")]
 pub use self::tower::{TraceLayer, TraceService, TracedResponse};
 pub use crate::exemplars::Exemplar;
 pub use crate::ids::{SpanId, TraceId};
+#[cfg(feature = "opentelemetry")]
+pub use crate::tracer::NoSpan;
 pub use crate::tracer::{
     AlreadyCollected, Baggage, Collector, Event, Kept, Link, Losses, Sampler, Span, SpanContext,
     SpanKind, TraceConfig,

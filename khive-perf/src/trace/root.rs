@@ -30,6 +30,8 @@ pub struct Root {
     kind: SpanKind,
     links: Vec<Link>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    #[cfg(feature = "opentelemetry")]
+    is_told: bool,
 }
 
 /// A trace that begins with a call of this name, which is measured as `#[measure]` measures a function.
@@ -65,6 +67,8 @@ impl Root {
             kind: SpanKind::default(),
             links: Vec::new(),
             attributes: Vec::new(),
+            #[cfg(feature = "opentelemetry")]
+            is_told: false,
         }
     }
 
@@ -92,6 +96,21 @@ impl Root {
     /// Goes on with the trace of this span.
     pub fn parent(mut self, span: SpanContext) -> Self {
         self.remote.caller = Some(span);
+        self
+    }
+
+    /// Goes on with the span that OpenTelemetry's library says is current, unless a [caller](Self::caller) was named; and
+    /// has what the library begins inside, on this thread or where the root's future is polled, go on with this root.
+    ///
+    /// So an application's own spans, by `opentelemetry_sdk` or `tracing-opentelemetry`, and those of this trace have one
+    /// trace id. See [the module](crate::trace#beside-opentelemetrys-own-library) for how none becomes two spans. The
+    /// library's spans stand below the root, whatever else is around them.
+    #[cfg(feature = "opentelemetry")]
+    pub fn with_opentelemetry(mut self) -> Self {
+        if self.remote.caller.is_none() {
+            self.remote.caller = crate::tracer::current_of_opentelemetry();
+        }
+        self.is_told = true;
         self
     }
 
@@ -152,6 +171,8 @@ impl Root {
             kind: self.kind,
             links: self.links,
             attributes: self.attributes,
+            #[cfg(feature = "opentelemetry")]
+            is_told: self.is_told,
             registry,
         };
         here.in_trace(Trace::begin(self.collector, beginning))

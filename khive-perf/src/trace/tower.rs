@@ -41,13 +41,28 @@ use crate::trace::{SpanKind, root, set_attribute};
 #[derive(Clone, Copy)]
 pub struct TraceLayer<N> {
     name: N,
+    #[cfg(feature = "opentelemetry")]
+    is_told: bool,
 }
 
 impl<N> TraceLayer<N> {
     /// A layer that names each request so.
     #[must_use]
     pub const fn new(name: N) -> Self {
-        Self { name }
+        Self {
+            name,
+            #[cfg(feature = "opentelemetry")]
+            is_told: false,
+        }
+    }
+
+    /// Has each trace go on with OpenTelemetry's library, as [`Root::with_opentelemetry`](crate::trace::Root::with_opentelemetry)
+    /// does; a caller that headers name comes first.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub const fn with_opentelemetry(mut self) -> Self {
+        self.is_told = true;
+        self
     }
 }
 
@@ -64,6 +79,8 @@ impl<S, N: Clone> Layer<S> for TraceLayer<N> {
         TraceService {
             inner,
             name: self.name.clone(),
+            #[cfg(feature = "opentelemetry")]
+            is_told: self.is_told,
         }
     }
 }
@@ -73,6 +90,8 @@ impl<S, N: Clone> Layer<S> for TraceLayer<N> {
 pub struct TraceService<S, N> {
     inner: S,
     name: N,
+    #[cfg(feature = "opentelemetry")]
+    is_told: bool,
 }
 
 impl<S: fmt::Debug, N> fmt::Debug for TraceService<S, N> {
@@ -102,6 +121,12 @@ where
             .caller(request.headers())
             .attribute("http.request.method", request.method().as_str())
             .attribute("url.path", request.uri().path());
+        #[cfg(feature = "opentelemetry")]
+        let root = if self.is_told {
+            root.with_opentelemetry()
+        } else {
+            root
+        };
         let answer = Answer(Box::pin(self.inner.call(request)));
         TracedResponse(Box::pin(root.attach_if(answer, succeeded)))
     }
@@ -152,7 +177,7 @@ where
     }
 }
 
-fn succeeded<R, E>(answer: &Result<Response<R>, E>) -> bool {
+pub(super) fn succeeded<R, E>(answer: &Result<Response<R>, E>) -> bool {
     answer
         .as_ref()
         .is_ok_and(|response| !response.status().is_server_error())

@@ -7,6 +7,8 @@ use crate::outcome::Outcome;
 use crate::recorder::frame::{Frame, SpanRef};
 use crate::sync::Arc;
 use crate::tracer::buffer::{Extra, Trace};
+#[cfg(feature = "tracing")]
+use crate::tracer::context::SpanContext;
 
 /// It has no destructor, so it can be read while the thread ends.
 struct Local {
@@ -27,6 +29,33 @@ thread_local! {
 /// The trace that this thread is in, and its current span.
 pub(crate) fn active() -> Option<(Arc<Trace>, SpanRef)> {
     LOCAL.with(|local| Some((local.trace()?, local.span.get())))
+}
+
+/// Whether this thread is in a trace whose calls become spans.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_recording() -> bool {
+    active().is_some_and(|(trace, _)| trace.is_recorded())
+}
+
+/// A span of a trace, for who may have left it.
+#[cfg(feature = "tracing")]
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) span: SpanRef,
+}
+
+#[cfg(feature = "tracing")]
+impl Place {
+    /// Changes what is said of the span, if it is open.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Extra, usize, u64)) {
+        self.trace.change(self.span, change);
+    }
+
+    /// What names it to others.
+    pub(crate) fn context(&self) -> Option<SpanContext> {
+        self.trace.context_of(self.span)
+    }
 }
 
 /// Changes what is said of the current span, if it is recorded.

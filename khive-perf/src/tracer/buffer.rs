@@ -14,6 +14,8 @@ use crate::sync::{Arc, AtomicU32, Mutex, Ordering, lock};
 use crate::tracer::collector::{Batch, Loss, Shared};
 use crate::tracer::context::{Remote, SpanContext};
 use crate::tracer::finished::{Kept, Link, SpanKind};
+#[cfg(feature = "opentelemetry")]
+use crate::tracer::opentelemetry::{Attached, attach};
 
 /// A trace, as far as it happens in this process. Kept alive by whoever may still add spans to it.
 pub(crate) struct Trace {
@@ -35,6 +37,9 @@ pub(crate) struct Beginning {
     /// Where its calls are recorded; `None` is the process's registry.
     pub(crate) registry: Option<Arc<Registry>>,
     pub(crate) source: Source,
+    /// Whether it is passed on to OpenTelemetry's library, too.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) is_told: bool,
 }
 
 /// What all spans of a trace have in common.
@@ -46,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) remote: Remote,
     pub(crate) kind: SpanKind,
     pub(crate) registry: Option<Arc<Registry>>,
+    #[cfg(feature = "opentelemetry")]
+    is_told: bool,
     scale: Scale,
     ticks_at_start: u64,
     start_unix_ns: u64,
@@ -98,6 +105,7 @@ pub(crate) struct Extra {
     /// What did not fit: attributes, events and links.
     pub(crate) dropped: [u32; 3],
     pub(crate) kept: Option<Kept>,
+    pub(crate) kind: Option<SpanKind>,
 }
 
 impl Trace {
@@ -130,6 +138,8 @@ impl Trace {
                 remote: beginning.remote,
                 kind: beginning.kind,
                 registry: beginning.registry,
+                #[cfg(feature = "opentelemetry")]
+                is_told: beginning.is_told,
                 scale: beginning.source.scale(),
                 ticks_at_start: beginning.source.now(),
                 start_unix_ns: clock::unix_ns(),
@@ -160,6 +170,15 @@ impl Trace {
             Some(caller) => context.with_state(caller.state()),
             None => context,
         })
+    }
+
+    /// Tells OpenTelemetry's library of a span that this thread is in, if that was asked for, and it is recorded.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn attach(&self, span: SpanRef) -> Option<Attached> {
+        if !self.facts.is_told || !self.is_recorded() {
+            return None;
+        }
+        Some(attach(&self.context_of(span)?))
     }
 
     /// Begins a span below another one.

@@ -89,6 +89,7 @@ pub struct Span {
     links: Vec<Link>,
     dropped: [u32; 3],
     kept: Option<Kept>,
+    kind: Option<SpanKind>,
 }
 
 impl Span {
@@ -113,6 +114,7 @@ impl Span {
             links: extra.links,
             dropped: extra.dropped,
             kept: extra.kept,
+            kind: extra.kind,
             facts: Arc::clone(facts),
             identity,
         }
@@ -194,11 +196,8 @@ impl Span {
     /// What it is to those that it talks with.
     #[must_use]
     pub fn kind(&self) -> SpanKind {
-        if self.is_root() {
-            self.facts.kind
-        } else {
-            SpanKind::Internal
-        }
+        let of_root = self.is_root().then_some(self.facts.kind);
+        self.kind.or(of_root).unwrap_or_default()
     }
 
     /// When it began, in nanoseconds since the Unix epoch.

@@ -14,16 +14,24 @@ mod buffer;
 mod collector;
 mod context;
 mod finished;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod policy;
 mod sampler;
 
 #[cfg(feature = "enabled")]
 pub(crate) use self::active::Opened;
 pub(crate) use self::active::{Active, active, with_extra};
+#[cfg(feature = "tracing")]
+pub(crate) use self::active::{Place, is_recording};
 pub(crate) use self::buffer::{Beginning, Trace};
 pub use self::collector::{AlreadyCollected, Collector, Losses, TraceConfig};
 pub(crate) use self::collector::{Shared, of_process};
 pub(crate) use self::context::Remote;
 pub use self::context::{Baggage, SpanContext};
 pub use self::finished::{Event, Kept, Link, Span, SpanKind};
+#[cfg(feature = "opentelemetry")]
+pub use self::opentelemetry::NoSpan;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use self::opentelemetry::{Attached, current as current_of_opentelemetry};
 pub use self::sampler::Sampler;

@@ -191,6 +191,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "tests/lints/src/",
     "benches/clock.rs",
     "benches/sdk/allocator.rs",
+    "khive-perf/src/layer/table.rs",
     "khive-perf/src/process/usage.rs",
     "khive-perf/src/recorder/",
     "khive-perf/src/registry/",
