@@ -43,12 +43,12 @@ impl SpanRef {
     /// Spans that can be told apart in a trace.
     pub(crate) const MAX: usize = u16::MAX as usize;
 
-    #[cfg(feature = "tracing")]
+    #[cfg(all(feature = "enabled", feature = "tracing"))]
     pub(crate) const fn to_bits(self) -> u32 {
         self.0
     }
 
-    #[cfg(feature = "tracing")]
+    #[cfg(all(feature = "enabled", feature = "tracing"))]
     pub(crate) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }

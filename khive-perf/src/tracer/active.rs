@@ -7,7 +7,7 @@ use crate::outcome::Outcome;
 use crate::recorder::frame::{Frame, SpanRef};
 use crate::sync::Arc;
 use crate::tracer::buffer::{Extra, Trace};
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "enabled", feature = "tracing"))]
 use crate::tracer::context::SpanContext;
 
 /// It has no destructor, so it can be read while the thread ends.
@@ -32,20 +32,20 @@ pub(crate) fn active() -> Option<(Arc<Trace>, SpanRef)> {
 }
 
 /// Whether this thread is in a trace whose calls become spans.
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "enabled", feature = "tracing"))]
 pub(crate) fn is_recording() -> bool {
     active().is_some_and(|(trace, _)| trace.is_recorded())
 }
 
 /// A span of a trace, for who may have left it.
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "enabled", feature = "tracing"))]
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) trace: Arc<Trace>,
     pub(crate) span: SpanRef,
 }
 
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "enabled", feature = "tracing"))]
 impl Place {
     /// Changes what is said of the span, if it is open.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Extra, usize, u64)) {

@@ -22,7 +22,7 @@ mod sampler;
 #[cfg(feature = "enabled")]
 pub(crate) use self::active::Opened;
 pub(crate) use self::active::{Active, active, with_extra};
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "enabled", feature = "tracing"))]
 pub(crate) use self::active::{Place, is_recording};
 pub(crate) use self::buffer::{Beginning, Trace};
 pub use self::collector::{AlreadyCollected, Collector, Losses, TraceConfig};
