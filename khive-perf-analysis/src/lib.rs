@@ -13,6 +13,7 @@ pub mod detect;
 pub mod error;
 pub mod importers;
 pub mod model;
+pub mod pages;
 pub mod points;
 pub mod receiver;
 pub mod recommend;

@@ -113,6 +113,12 @@ class Program:
                 of_itself["points"] = [{**copy.deepcopy(point), "value": {"double": 1.5}}]
                 del of_itself["points"][0]["attributes"]["khive.perf.outcome"]
                 added.append(of_itself)
+                leaking = {"code.function.name": HOSTILE[0], "khive.perf.name": HOSTILE[0]}
+                leaking["khive.perf.leak.verdict"] = "leaking"
+                of_leak = {**copy.deepcopy(of_itself), "name": "khive.perf.leak.rate", "unit": "By/h"}
+                of_leak |= {"kind": "gauge", "temporality": "instant", "monotonic": False}
+                of_leak["points"][0]["attributes"] = leaking
+                added.append(of_leak)
         run["resources"][0]["metrics"] += added
         archive["runs"] = [run]
         file = self.directory / "panics.json"
@@ -236,6 +242,28 @@ def html(program, root):
     return f"{len(text)} bytes, parsed without an error"
 
 
+def report(program, root):
+    """The report of a run as a page and as Markdown."""
+    page = program.call("report", "panics", "--format", "html")
+    if page != program.call("report", "panics", "--format", "html"):
+        raise ValueError("is not the same twice")
+    html5lib.HTMLParser(strict=True).parse(page)
+    parsed = html5lib.parse(page, namespaceHTMLElements=False)
+    shown = "".join(parsed.itertext())
+    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
+        program.call("report", "panics", "--format", "markdown")
+    )
+    table = html5lib.parse(rendered, namespaceHTMLElements=False)
+    names = {"".join(cell.itertext()) for cell in table.iter("td")}
+    for name in ["sort", *HOSTILE]:
+        if name not in shown or name not in names:
+            raise ValueError(f"does not show {name}")
+    loads = [of.tag for of in parsed.iter() if of.get("src") or of.tag in ("link", "script")]
+    if loads:
+        raise ValueError(f"it loads something by {loads}")
+    return f"{len(page)} bytes of HTML, {len(rendered)} of rendered Markdown"
+
+
 def github(program, root):
     """GitHub's runner takes a line of its own beginning as a command, and %25, %0D and %0A as what they stand for."""
     lines = compared(program, "github").splitlines()
@@ -283,6 +311,8 @@ def main(program, root, scratch):
         "selftest": ["selftest", "--format", "json"],
         "export": ["export", "change", "--format", "json"],
         "archive": ["export", "change", "--points"],
+        "report": ["report", "panics", "--format", "json"],
+        "leaks": ["leaks", "panics", "--format", "json"],
     }
     checks = [
         (f"json, docs/schemas/{name}.json", lambda *of, name=name, arguments=arguments: published(*of, name, arguments))
@@ -294,6 +324,7 @@ def main(program, root, scratch):
         ("junit", junit),
         ("markdown", markdown),
         ("html", html),
+        ("report", report),
         ("github", github),
         ("text", text),
         ("workflows", workflows),

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use khive_perf_analysis::detect::{Settings, Severity, Verdict};
+use khive_perf_analysis::detect::{Severity, Verdict};
 use khive_perf_analysis::store::Store;
 
-use crate::cli::compare::Sides;
+use crate::cli::compare::{Purpose, Sides};
 use crate::cli::{EXIT_INCONCLUSIVE, EXIT_REGRESSED, Failure, output};
 
 #[derive(Debug, Args)]
@@ -41,14 +41,27 @@ impl FailOn {
 
 impl Check {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        let answer = self.sides.answer(store, Settings::gate())?;
+        let answer = self.sides.answer(store, Purpose::Gate)?;
         for limit in &answer.passed_limits {
             output::say(&format!("passes its limit: {limit}"));
+        }
+        for leak in &answer.new_leaks {
+            let at = leak.place.as_ref();
+            let at = at.map_or_else(String::new, |(file, line)| format!(" ({file}:{line})"));
+            output::say(&format!(
+                "leaks, and did not in the base: {}{at}: {:.0} bytes alive, {:.0} an hour come to stay ({})",
+                output::clean(&leak.name),
+                leak.retained_bytes,
+                leak.bytes_per_hour,
+                leak.verdict
+            ));
         }
         let asked = self.fail_on.map(FailOn::severity).or(answer.fail_on);
         let fail_on = asked.unwrap_or(Severity::Minor);
         Ok(match answer.comparison.verdict() {
-            _ if !answer.passed_limits.is_empty() => ExitCode::from(EXIT_REGRESSED),
+            _ if !answer.passed_limits.is_empty() || !answer.new_leaks.is_empty() => {
+                ExitCode::from(EXIT_REGRESSED)
+            }
             Verdict::Regressed if answer.comparison.severity() >= Some(fail_on) => {
                 ExitCode::from(EXIT_REGRESSED)
             }

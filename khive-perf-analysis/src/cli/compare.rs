@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use khive_perf_analysis::config::{self, Evidence, Observed};
 use khive_perf_analysis::detect::floors::Floors;
 use khive_perf_analysis::detect::{self, Comparison, Settings, Severity};
 use khive_perf_analysis::model::Run;
+use khive_perf_analysis::points::Value;
+use khive_perf_analysis::recommend::{Facts, Leak};
 use khive_perf_analysis::report;
-use khive_perf_analysis::store::{Status, Store};
+use khive_perf_analysis::store::{RunInfo, SeriesTotal, Status, Store};
 
 use crate::cli::config::Configured;
-use crate::cli::{Failure, history, output};
+use crate::cli::{Failure, history, machines, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
@@ -30,6 +33,9 @@ pub(crate) struct Sides {
     /// Smallest change worth a verdict, in percent; 5 unless the configuration says otherwise.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_effect: Option<f64>,
+    /// Compare also runs that say they are of different machines.
+    #[arg(long)]
+    across_machines: bool,
     #[command(flatten)]
     configured: Configured,
     /// How the answer is written.
@@ -58,12 +64,21 @@ enum ReportFormat {
 
 impl Compare {
     pub(crate) fn execute(&self, store: &Store) -> Result<ExitCode, Failure> {
-        let answer = self.sides.answer(store, Settings::default())?;
+        let answer = self.sides.answer(store, Purpose::Look)?;
         for limit in &answer.passed_limits {
             output::say(&format!("passes its limit: {limit}"));
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a comparison is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody wants to see.
+    Look,
+    /// A build passes or fails.
+    Gate,
 }
 
 /// What a comparison came to.
@@ -73,12 +88,21 @@ pub(crate) struct Answer {
     pub(crate) fail_on: Option<Severity>,
     /// What is above what the configuration allows.
     pub(crate) passed_limits: Vec<String>,
+    /// What leaks in the candidate and not in the base.
+    pub(crate) new_leaks: Vec<Leak>,
 }
 
 impl Sides {
     /// Compares, and writes the answer.
-    pub(crate) fn answer(&self, store: &Store, sure: Settings) -> Result<Answer, Failure> {
+    pub(crate) fn answer(&self, store: &Store, purpose: Purpose) -> Result<Answer, Failure> {
         let mut config = self.configured.effective()?;
+        let sure = match purpose {
+            Purpose::Look => Settings::default(),
+            Purpose::Gate => Settings::gate(),
+        };
+        if purpose == Purpose::Gate {
+            config = config.for_gate();
+        }
         let asked = self.min_effect.map(|percent| percent / 100.0);
         if asked.is_some() {
             // What is asked for on the command line holds for all.
@@ -89,8 +113,12 @@ impl Sides {
             confidence: config.confidence.unwrap_or(sure.confidence),
             ..sure
         };
-        let base = load(store, &self.base)?;
-        let candidate = load(store, &self.candidate)?;
+        let (base_side, candidate_side) = (load(store, &self.base)?, load(store, &self.candidate)?);
+        if !self.across_machines {
+            machines::check([&self.base, &self.candidate], [&base_side, &candidate_side])?;
+        }
+        let runs = |side: &Side| side.runs.iter().map(|(run, _)| run.clone()).collect();
+        let (base, candidate): (Vec<Run>, Vec<Run>) = (runs(&base_side), runs(&candidate_side));
         if base
             .iter()
             .any(|run| candidate.iter().any(|other| run.id == other.id))
@@ -119,15 +147,26 @@ impl Sides {
             ReportFormat::Github => report::github::comparison(&comparison),
         })?;
         Ok(Answer {
-            passed_limits: config.passed_limits(&comparison),
+            passed_limits: config.passed_limits(&Evidence {
+                comparison: &comparison,
+                base: &base_side.runs,
+                candidate: &candidate_side.runs,
+            }),
+            new_leaks: config::new_leaks(&base_side.runs, &candidate_side.runs),
             fail_on: config.fail_on,
             comparison,
         })
     }
 }
 
+/// The runs of one side.
+pub(crate) struct Side {
+    pub(crate) infos: Vec<RunInfo>,
+    runs: Vec<(Run, Observed)>,
+}
+
 /// The runs of one side; those that did not end well are left out, and named.
-fn load(store: &Store, pattern: &str) -> Result<Vec<Run>, Failure> {
+fn load(store: &Store, pattern: &str) -> Result<Side, Failure> {
     let mut found = if pattern == "@baseline" {
         store.runs()?
     } else {
@@ -144,10 +183,15 @@ fn load(store: &Store, pattern: &str) -> Result<Vec<Run>, Failure> {
         )
         .into());
     }
-    let mut runs = Vec::with_capacity(found.len());
-    for info in &found {
+    let mut side = Side {
+        infos: Vec::new(),
+        runs: Vec::with_capacity(found.len()),
+    };
+    for info in found {
         if info.status == Status::Complete {
-            runs.push(store.load(info.id)?);
+            let (run, series) = store.load_with_series(info.id)?;
+            side.runs.push((run, observed(&info, &series)));
+            side.infos.push(info);
         } else {
             output::say(&format!(
                 "run {} of `{}` is {} and left out",
@@ -157,10 +201,34 @@ fn load(store: &Store, pattern: &str) -> Result<Vec<Run>, Failure> {
             ));
         }
     }
-    if runs.is_empty() {
+    if side.runs.is_empty() {
         return Err(format!("no run of `{pattern}` is complete; record one anew").into());
     }
-    Ok(runs)
+    if side.runs.iter().all(|(run, _)| run.callsites.is_empty()) {
+        return Err(format!(
+            "nothing was measured in `{pattern}`: its runs have no callsite, so there is nothing to judge"
+        )
+        .into());
+    }
+    Ok(side)
+}
+
+/// What a run says beyond its callsites.
+fn observed(info: &RunInfo, series: &[SeriesTotal]) -> Observed {
+    let ended = info.ended_unix_ns;
+    let memory = series
+        .iter()
+        .filter(|of| of.metric == "process.memory.usage");
+    let bytes = memory.filter_map(|of| match of.value {
+        Value::Int(bytes) => Some(bytes as f64),
+        Value::Double(bytes) => Some(bytes),
+        Value::Histogram(_) | Value::ExpHistogram(_) => None,
+    });
+    Observed {
+        seconds: ended.map(|ended| ended.saturating_sub(info.started_unix_ns) as f64 / 1e9),
+        leaks: Facts::of(series, 0.0).leaks,
+        memory_bytes: bytes.reduce(|sum, bytes| sum + bytes),
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

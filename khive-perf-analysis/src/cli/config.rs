@@ -86,7 +86,9 @@ impl Config {
                     None => "there is no configuration; the defaults hold".to_owned(),
                 })?;
             }
-            What::Show(configured) => output::answer(&show(&configured.effective()?))?,
+            What::Show(configured) => {
+                output::answer(&show(&configured.effective()?.for_gate()))?;
+            }
             What::Init { file } => {
                 let new = OpenOptions::new().write(true).create_new(true).open(file);
                 new.and_then(|mut new| new.write_all(config::EXAMPLE.as_bytes()))

@@ -1,38 +1,16 @@
-//! What every run says of its callsites in one number, brought up to date before it is asked for.
+//! How noisy callsites were in earlier runs, for a comparison with a side of one run.
 
 use std::collections::BTreeSet;
 
+use khive_perf_analysis::detect::History;
 use khive_perf_analysis::detect::trend::{self, TrendSettings};
-use khive_perf_analysis::detect::{self, History};
-use khive_perf_analysis::model::{CallsiteKey, Metric, Run, Summary};
+use khive_perf_analysis::model::{Metric, Run};
+use khive_perf_analysis::pages;
+use khive_perf_analysis::store::Store;
 use khive_perf_analysis::store::history::Scope;
-use khive_perf_analysis::store::{RunInfo, Store};
 
 use crate::cli::Failure;
-
-/// Summarises the complete runs that are not; each is read once, and then never again for a history.
-pub(crate) fn refresh(store: &Store) -> Result<(), Failure> {
-    let missing = store.unsummarised()?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let infos = store.runs()?;
-    for id in missing {
-        let info = infos.iter().find(|info| info.id == id);
-        let seconds = info.and_then(|info| {
-            let ended = info.ended_unix_ns?.checked_sub(info.started_unix_ns)?;
-            Some(ended as f64 / 1e9)
-        });
-        let run = store.load(id)?;
-        let summaries: Vec<(CallsiteKey, Summary)> = run
-            .callsites
-            .into_iter()
-            .map(|(key, callsite)| (key, detect::summary(&callsite, seconds)))
-            .collect();
-        store.summarise(id, &summaries)?;
-    }
-    Ok(())
-}
+use crate::cli::machines::machine;
 
 /// Fewer earlier runs than this say nothing of the noise.
 const RUNS_MIN: usize = 5;
@@ -41,7 +19,7 @@ const RUNS_MIN: usize = 5;
 ///
 /// Of each callsite the runs since its last step count, and none of the candidate's.
 pub(crate) fn noise(store: &Store, base: &[Run], candidate: &[Run]) -> Result<History, Failure> {
-    refresh(store)?;
+    pages::refresh(store)?;
     let infos = store.runs()?;
     let judged: BTreeSet<i64> = candidate.iter().map(|run| run.id).collect();
     let machines: BTreeSet<Option<String>> = (infos.iter())
@@ -73,15 +51,4 @@ pub(crate) fn noise(store: &Store, base: &[Run], candidate: &[Run]) -> Result<Hi
         }
     }
     Ok(known)
-}
-
-/// The machine of a run, where its resource names one.
-fn machine(info: &RunInfo) -> Option<String> {
-    let named = |attribute: &str| {
-        let all = info.resources.iter();
-        all.filter_map(|resource| resource.get(attribute)).next()
-    };
-    named("host.id")
-        .or_else(|| named("host.name"))
-        .map(ToString::to_string)
 }

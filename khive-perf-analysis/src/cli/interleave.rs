@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use khive_perf_analysis::detect::{self, Comparison, Settings, Verdict};
 use khive_perf_analysis::report;
-use khive_perf_analysis::run::{self, Finished};
+use khive_perf_analysis::run::{self, Finished, Wanted};
 use khive_perf_analysis::store::Store;
 
 use crate::cli::{EXIT_INCONCLUSIVE, EXIT_REGRESSED, Failure, output, random};
@@ -28,6 +28,7 @@ pub(crate) fn execute(
     store: &Store,
     arms: [Arm<'_>; 2],
     pairs: u32,
+    wanted: &Wanted,
     finish: impl Fn(&Arm<'_>, &Finished) -> Result<Option<ExitCode>, Failure>,
 ) -> Result<ExitCode, Failure> {
     let looks = looks(pairs);
@@ -40,7 +41,7 @@ pub(crate) fn execute(
         let first = usize::from(flip(&mut coin));
         for side in [first, 1 - first] {
             let arm = &arms[side];
-            let finished = run::execute(store, &arm.name, arm.command)?;
+            let finished = run::execute(store, &arm.name, arm.command, wanted)?;
             if let Some(code) = finish(arm, &finished)? {
                 return Ok(code);
             }

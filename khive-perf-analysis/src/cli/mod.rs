@@ -8,14 +8,18 @@ mod export;
 mod history;
 mod import;
 mod interleave;
+mod leaks;
+mod machines;
 mod output;
 mod prune;
 mod random;
 mod recommend;
+mod report;
 mod run;
 mod runs;
 mod selftest;
 mod serve;
+mod top;
 mod trend;
 
 use std::path::PathBuf;
@@ -39,7 +43,7 @@ const EXIT_INCONCLUSIVE: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; check: nothing got slower
-  1  check: something got slower, or passes a limit of the configuration
+  1  check: something got slower, leaks, or passes a limit of the configuration; leaks --check: something leaks
   2  bad usage or input, said on standard error
   3  check: the runs cannot tell
   75 the tool itself failed, said on standard error; the same may work later
@@ -65,7 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Take in OTLP metrics until interrupted; each service instance becomes a run.
+    /// Take in OTLP until interrupted, each service instance as a run, and show pages to browsers.
     Serve(serve::Serve),
     /// Run a command under measurement, as a run with a name.
     Run(run::Run),
@@ -79,6 +83,12 @@ enum Command {
     Compare(compare::Compare),
     /// The same as compare, as a gate: exits 0, 1, 2 or 3.
     Check(check::Check),
+    /// Say everything that a run says, callsite by callsite.
+    Report(report::Report),
+    /// Say what leaks.
+    Leaks(leaks::Leaks),
+    /// Show what takes the time now, again and again.
+    Top(top::Top),
     /// Say what in a run costs time that need not be, and what a change has saved.
     Recommend(recommend::Recommend),
     /// Look at the configuration of compare and check, or begin one.
@@ -131,6 +141,9 @@ fn execute(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Import(command) => command.execute(&cli.db),
         Command::Compare(command) => command.execute(&existing()?),
         Command::Check(command) => command.execute(&existing()?),
+        Command::Report(command) => command.execute(&existing()?),
+        Command::Leaks(command) => command.execute(&existing()?),
+        Command::Top(command) => command.execute(&existing()?),
         Command::Recommend(command) => command.execute(&existing()?),
         Command::Config(command) => command.execute(),
         Command::Trend(command) if command.needs_store() => command.execute(Some(&existing()?)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
+use khive_perf_analysis::pages;
 use khive_perf_analysis::recommend::{self, Facts, Finding, Saved};
 use khive_perf_analysis::store::{RunInfo, Status, Store};
 use serde_json::{Value, json};
@@ -97,7 +98,7 @@ fn facts(store: &Store, name: &str) -> Result<(RunInfo, Facts), Failure> {
     };
     let ended = info.ended_unix_ns.unwrap_or(info.started_unix_ns);
     let seconds = ended.saturating_sub(info.started_unix_ns) as f64 / 1e9;
-    let facts = Facts::of(&store.series(info.id)?, seconds);
+    let facts = Facts::of(&store.series(info.id)?, seconds).with_spans(&store.spans(info.id)?);
     Ok((info, facts))
 }
 
@@ -149,34 +150,12 @@ fn json(info: &RunInfo, findings: &[Finding], acknowledged: &BTreeMap<String, St
     let findings: Vec<Value> = findings
         .iter()
         .map(|finding| {
-            let mut json = finding_json(finding);
+            let mut json = pages::json::finding(finding);
             json["acknowledged"] = json!(acknowledged.get(&finding.id));
             json
         })
         .collect();
     json!({ "run": { "id": info.id, "name": info.name }, "findings": findings })
-}
-
-fn finding_json(finding: &Finding) -> Value {
-    let evidence: serde_json::Map<String, Value> = finding
-        .evidence
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect();
-    let place = finding.place.as_ref();
-    json!({
-        "id": finding.id,
-        "rule": finding.rule,
-        "service": finding.service,
-        "callsite": finding.callsite,
-        "file": place.map(|(file, _)| file),
-        "line": place.map(|(_, line)| line),
-        "evidence": evidence,
-        "saving_s": finding.saving_s,
-        "share": finding.share,
-        "confidence": finding.confidence.as_str(),
-        "advice": finding.advice,
-    })
 }
 
 fn verified_text(before: &RunInfo, after: &RunInfo, saved: &[Saved]) -> String {
@@ -209,7 +188,7 @@ fn verified_json(before: &RunInfo, after: &RunInfo, saved: &[Saved]) -> Value {
     let saved: Vec<Value> = saved
         .iter()
         .map(|of| {
-            let mut json = finding_json(&of.finding);
+            let mut json = pages::json::finding(&of.finding);
             json["outcome"] = json!(of.outcome.as_str());
             json["saved_per_call_s"] = json!(of.saved_per_call_s);
             json

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use khive_perf_analysis::run::{self, Finished};
+use khive_perf_analysis::run::{self, Finished, Signals, Wanted};
 use khive_perf_analysis::store::Store;
 
 use crate::cli::interleave::{self, Arm};
@@ -23,6 +23,12 @@ pub(crate) struct Run {
     /// Without it: 1, and 10 pairs.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: Option<u32>,
+    /// Take its traces, too, for `recommend`; making them costs the command time.
+    #[arg(long, conflicts_with = "interleave")]
+    traces: bool,
+    /// An attribute of the run's resource, besides machine and commit, which are found out.
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, String)>,
     /// The command to compare with; both take turns until every verdict is clear, and the exit code is that of check.
     #[arg(long, value_name = "BASE COMMAND", value_parser = words)]
     interleave: Option<Words>,
@@ -42,15 +48,32 @@ fn words(text: &str) -> Result<Words, String> {
     interleave::words(text).map(Words)
 }
 
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let wrong = || "is not KEY=VALUE".to_owned();
+    let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if key.is_empty() || !key.chars().all(is_key) {
+        return Err(wrong());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
 impl Run {
     pub(crate) fn execute(&self, db: &Path) -> Result<ExitCode, Failure> {
         let store = Store::open(db)?;
+        let wanted = Wanted {
+            signals: match self.traces {
+                true => Signals::MetricsAndTraces,
+                false => Signals::Metrics,
+            },
+            attributes: self.attributes.clone(),
+        };
         if let Some(Words(base)) = &self.interleave {
-            return self.interleave(&store, base);
+            return self.interleave(&store, base, &wanted);
         }
         let runs = self.runs.unwrap_or(1);
         for number in 1..=runs {
-            let finished = run::execute(&store, &self.name, &self.command)?;
+            let finished = run::execute(&store, &self.name, &self.command, &wanted)?;
             let which = if runs > 1 {
                 format!(" {number}/{runs}")
             } else {
@@ -64,7 +87,12 @@ impl Run {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn interleave(&self, store: &Store, base: &[String]) -> Result<ExitCode, Failure> {
+    fn interleave(
+        &self,
+        store: &Store,
+        base: &[String],
+        wanted: &Wanted,
+    ) -> Result<ExitCode, Failure> {
         let base_name = self.base_name.clone();
         let arms = [
             Arm {
@@ -79,7 +107,8 @@ impl Run {
         if arms[0].name == arms[1].name {
             return Err("base and candidate need two names".into());
         }
-        interleave::execute(store, arms, self.runs.unwrap_or(PAIRS), |arm, finished| {
+        let pairs = self.runs.unwrap_or(PAIRS);
+        interleave::execute(store, arms, pairs, wanted, |arm, finished| {
             report(&arm.name, "", finished);
             failure(arm.command, finished)
         })
@@ -89,7 +118,7 @@ impl Run {
 /// What a run that is none ends the whole with.
 fn failure(command: &[String], finished: &Finished) -> Result<Option<ExitCode>, Failure> {
     match finished.exit_code {
-        Some(0) if finished.received.points == 0 => {
+        Some(0) if finished.received.points + finished.received.spans == 0 => {
             complain(command, finished);
             Ok(Some(ExitCode::from(EXIT_ERROR)))
         }
@@ -109,14 +138,18 @@ fn report(name: &str, which: &str, finished: &Finished) {
     let received = finished.received;
     let rejected = if received.rejected + received.refused > 0 {
         format!(
-            "; {} points rejected, {} requests refused",
+            "; {} points or spans rejected, {} requests refused",
             received.rejected, received.refused
         )
     } else {
         String::new()
     };
+    let spans = match received.spans {
+        0 => String::new(),
+        spans => format!(", {spans} spans"),
+    };
     output::say(&format!(
-        "run `{}`{which} is #{}: {} callsites, {} calls, {} points{rejected}{exit}",
+        "run `{}`{which} is #{}: {} callsites, {} calls, {} points{spans}{rejected}{exit}",
         name, finished.run, finished.callsites, finished.calls, received.points
     ));
 }

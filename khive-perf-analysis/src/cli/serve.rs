@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use khive_perf_analysis::pages;
 use khive_perf_analysis::receiver::{Config, DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT, Receiver};
 use khive_perf_analysis::store::{Store, Target};
 
@@ -15,7 +16,7 @@ pub(crate) struct Serve {
     /// Where to take in OTLP over gRPC; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from(([127, 0, 0, 1], DEFAULT_GRPC_PORT)))]
     grpc: SocketAddr,
-    /// Where to take in OTLP over HTTP; port 0 takes a free one.
+    /// Where to take in OTLP over HTTP, and where browsers find the pages; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from(([127, 0, 0, 1], DEFAULT_HTTP_PORT)))]
     http: SocketAddr,
 }
@@ -40,19 +41,25 @@ impl Serve {
             http: self.http,
             ..Config::default()
         };
-        let receiver = Receiver::start(config, store.clone(), Target::PerInstance).await?;
+        // A connection of its own, so that who reads does not hold up what comes in.
+        let pages = pages::router(Store::open(store.path())?);
+        let receiver =
+            Receiver::start_with(config, store.clone(), Target::PerInstance, pages).await?;
         output::say(&format!(
-            "receiving OTLP/gRPC on {}, OTLP/HTTP on {}, into {}; Ctrl-C ends it",
+            "receiving OTLP/gRPC on {}, OTLP/HTTP on {}, into {}; pages at http://{}/; Ctrl-C ends it",
             receiver.grpc_addr(),
             receiver.http_addr(),
-            store.path().display()
+            store.path().display(),
+            receiver.http_addr()
         ));
         stop.await;
         let received = receiver.shutdown().await?;
         store.complete_served()?;
         output::say(&format!(
-            "{} points in {} requests stored, {} points repeated, {} points rejected, {} requests refused",
+            "{} points, {} spans and {} log records in {} requests stored, {} repeated, {} rejected, {} requests refused",
             received.points,
+            received.spans,
+            received.logs,
             received.requests,
             received.repeated,
             received.rejected,

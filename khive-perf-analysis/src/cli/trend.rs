@@ -10,11 +10,12 @@ use clap::Args;
 use khive_perf_analysis::detect::settings::MIN_EFFECT_S;
 use khive_perf_analysis::detect::trend::{self, State, Trend as Found, TrendSettings};
 use khive_perf_analysis::model::Metric;
+use khive_perf_analysis::pages;
 use khive_perf_analysis::store::Store;
 use khive_perf_analysis::store::history::{History, KnownStep, Scope};
 use serde_json::{Value, json};
 
-use crate::cli::{Failure, Format, Formatted, history, output};
+use crate::cli::{Failure, Format, Formatted, output};
 
 /// A step is the one that is known where it lies at most this many runs from it.
 const SAME_STEP: usize = 5;
@@ -110,7 +111,7 @@ impl Trend {
     }
 
     fn of_store(&self, store: &Store) -> Result<Vec<Judged>, Failure> {
-        history::refresh(store)?;
+        pages::refresh(store)?;
         let scope = Scope {
             runs: self.runs.clone(),
             service: self.service.clone(),
@@ -279,7 +280,7 @@ fn text(judged: &[Judged]) -> String {
         let metric = series.metric.map_or("values", Metric::as_str);
         text.push_str(&format!(
             "{}: {metric} {} over {} runs{}\n",
-            clean(&series.name),
+            output::clean(&series.name),
             number(series.metric, found.level),
             series.runs.len(),
             creep(found),
@@ -341,13 +342,6 @@ fn percent(factor: f64) -> String {
     } else {
         "from nothing".to_owned()
     }
-}
-
-/// A name from outside, with nothing in it that could move the cursor.
-fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 fn series_json(series: &Judged) -> Value {

@@ -3,6 +3,7 @@
 //! `docs/configuration.md` has the keys. A file is read as TOML or YAML, by its extension; whatever is wrong with it is
 //! told with its line and key.
 
+mod gates;
 mod parse;
 mod value;
 
@@ -10,10 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use self::gates::Limits;
+pub use self::gates::{Evidence, Observed, new_leaks};
 pub use self::parse::{Error, parse, read};
-use self::value::{Seconds, Share};
+use self::value::{Confidence, PerSecond, Seconds, Share};
+use crate::detect::Severity;
 use crate::detect::floors::{Floor, Floors, matches};
-use crate::detect::{Comparison, Finding, Measure, Severity};
+use crate::model::CallsiteKey;
 use crate::report::words;
 
 /// What `khive-perf config init` writes.
@@ -21,14 +25,21 @@ pub const EXAMPLE: &str = include_str!("example.toml");
 /// Where a configuration is looked for, in the working directory.
 pub const FILES: [&str; 3] = ["khive-perf.toml", "khive-perf.yaml", "khive-perf.yml"];
 
+/// What `check` takes as a change where nothing is said, by group, and of all others.
+pub const GATE_FLOORS: [(&str, f64); 3] =
+    [("orchestration", 0.20), ("cache", 0.15), ("session", 0.30)];
+/// The same for all other callsites.
+pub const GATE_MIN_EFFECT: f64 = 0.20;
+
 /// A configuration as it is written.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    confidence: Option<f64>,
+    confidence: Option<Confidence>,
     min_effect: Option<Share>,
     fail_on: Option<Level>,
     thresholds: BTreeMap<String, Share>,
+    limits: Limits,
     callsite: Vec<Rule>,
     environment: BTreeMap<String, Overrides>,
 }
@@ -37,14 +48,18 @@ pub struct Config {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 struct Overrides {
-    confidence: Option<f64>,
+    confidence: Option<Confidence>,
     min_effect: Option<Share>,
     fail_on: Option<Level>,
+    thresholds: BTreeMap<String, Share>,
+    limits: Limits,
+    /// Before those that hold everywhere.
+    callsite: Vec<Rule>,
 }
 
 /// What is asked of some callsites.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "WrittenRule")]
 struct Rule {
     service: Option<String>,
     group: Option<String>,
@@ -52,6 +67,49 @@ struct Rule {
     min_effect: Option<Share>,
     max: BTreeMap<Limited, Seconds>,
     max_error_rate: Option<Share>,
+    min_throughput: Option<PerSecond>,
+}
+
+/// How every error begins that a rule is incomplete by.
+const RULE_NEEDS: &str = "a `callsite` needs";
+
+/// A rule before it is known to say something.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    service: Option<String>,
+    group: Option<String>,
+    name: Option<String>,
+    min_effect: Option<Share>,
+    #[serde(default)]
+    max: BTreeMap<Limited, Seconds>,
+    max_error_rate: Option<Share>,
+    min_throughput: Option<PerSecond>,
+}
+
+impl TryFrom<WrittenRule> for Rule {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenRule) -> Result<Self, &'static str> {
+        if written.service.is_none() && written.group.is_none() && written.name.is_none() {
+            return Err("a `callsite` needs a `service`, a `group` or a `name`, to say which");
+        }
+        let has_number = written.max_error_rate.is_some() || written.min_throughput.is_some();
+        if written.min_effect.is_none() && written.max.is_empty() && !has_number {
+            return Err(
+                "a `callsite` needs a `min_effect`, a `max`, a `max_error_rate` or a `min_throughput`",
+            );
+        }
+        Ok(Self {
+            service: written.service,
+            group: written.group,
+            name: written.name,
+            min_effect: written.min_effect,
+            max: written.max,
+            max_error_rate: written.max_error_rate,
+            min_throughput: written.min_throughput,
+        })
+    }
 }
 
 /// What an absolute limit can be set for.
@@ -61,6 +119,7 @@ enum Limited {
     Typical,
     Mean,
     P50,
+    P95,
     P99,
     SelfTime,
     BusyTime,
@@ -87,6 +146,7 @@ pub struct Effective {
     /// The smallest change worth a verdict, by callsite.
     pub floors: Floors,
     gates: Vec<Rule>,
+    limits: Limits,
 }
 
 impl Config {
@@ -109,7 +169,8 @@ impl Config {
                 format!("no environment `{name}` in the configuration; it has {known}")
             })?,
         };
-        let rules = self.callsite.iter().filter_map(|rule| {
+        let all: Vec<&Rule> = own.callsite.iter().chain(&self.callsite).collect();
+        let rules = all.iter().filter_map(|rule| {
             Some(Floor {
                 service: rule.service.clone(),
                 group: rule.group.clone(),
@@ -117,23 +178,48 @@ impl Config {
                 min_effect: rule.min_effect?.0,
             })
         });
-        let groups = self.thresholds.iter().map(|(group, share)| Floor {
-            service: None,
-            group: Some(group.clone()),
-            name: None,
-            min_effect: share.0,
-        });
+        let own_groups = own.thresholds.iter();
+        let others = self.thresholds.iter();
+        let others = others.filter(|(group, _)| !own.thresholds.contains_key(*group));
+        let groups = own_groups
+            .chain(others)
+            .map(|(group, share)| of_group(group, share.0));
         Ok(Effective {
-            confidence: own.confidence.or(self.confidence),
+            confidence: own.confidence.or(self.confidence).map(|it| it.0),
             min_effect: own.min_effect.or(self.min_effect).map(|share| share.0),
             fail_on: own.fail_on.or(self.fail_on).map(Level::severity),
             floors: Floors(rules.chain(groups).collect()),
-            gates: self.callsite.clone(),
+            limits: own.limits.or(self.limits),
+            gates: all.into_iter().cloned().collect(),
         })
     }
 }
 
+fn of_group(group: &str, min_effect: f64) -> Floor {
+    Floor {
+        service: None,
+        group: Some(group.to_owned()),
+        name: None,
+        min_effect,
+    }
+}
+
 impl Effective {
+    /// The same for a gate: where nothing is said of what is worth a verdict, [`GATE_FLOORS`] and [`GATE_MIN_EFFECT`] hold.
+    #[must_use]
+    pub fn for_gate(mut self) -> Self {
+        if self.min_effect.is_none() && self.floors.0.is_empty() {
+            self.min_effect = Some(GATE_MIN_EFFECT);
+            let floors = GATE_FLOORS.iter();
+            self.floors = Floors(
+                floors
+                    .map(|(group, share)| of_group(group, *share))
+                    .collect(),
+            );
+        }
+        self
+    }
+
     /// The limits in words: what they are for, and what may be.
     pub fn limits(&self) -> Vec<(String, String)> {
         let mut limits = Vec::new();
@@ -142,7 +228,7 @@ impl Effective {
             let of: Vec<&str> = of.into_iter().flatten().map(String::as_str).collect();
             let of = of.join(", ");
             for (limited, Seconds(limit)) in &rule.max {
-                let what = format!("max {} of {of}", limited.measure().as_str());
+                let what = format!("max {} of {of}", limited.as_str());
                 limits.push((what, words::seconds(*limit)));
             }
             if let Some(Share(limit)) = rule.max_error_rate {
@@ -151,72 +237,21 @@ impl Effective {
                     format!("{} %", limit * 100.0),
                 ));
             }
+            if let Some(PerSecond(limit)) = rule.min_throughput {
+                limits.push((format!("min_throughput of {of}"), format!("{limit}/s")));
+            }
         }
+        limits.extend(self.limits.in_words());
         limits
-    }
-
-    /// Limits that the candidate passes, in words, each with its callsite.
-    pub fn passed_limits(&self, comparison: &Comparison) -> Vec<String> {
-        let pairs = comparison
-            .findings
-            .iter()
-            .flat_map(|finding| self.gates.iter().map(move |rule| (finding, rule)));
-        let fitting = pairs.filter(|(finding, rule)| rule.fits(finding));
-        fitting
-            .flat_map(|(finding, rule)| rule.passed(finding))
-            .collect()
     }
 }
 
 impl Rule {
-    fn fits(&self, finding: &Finding) -> bool {
-        let key = &finding.key;
+    fn fits(&self, key: &CallsiteKey) -> bool {
         let is = |wanted: &Option<String>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| matches(wanted, name))
         };
         is(&self.service, &key.service) && is(&self.group, &key.group) && is(&self.name, &key.name)
-    }
-
-    fn passed(&self, finding: &Finding) -> Vec<String> {
-        let name = words::clean(&finding.key.name);
-        let mut passed = Vec::new();
-        for (limited, Seconds(limit)) in &self.max {
-            let measure = limited.measure();
-            let is = finding.measured(measure).and_then(|it| it.candidate_s);
-            if let Some(is) = is.filter(|is| is > limit) {
-                passed.push(format!(
-                    "{name}: {} is {}, and may be {}",
-                    measure.as_str(),
-                    words::seconds(is),
-                    words::seconds(*limit)
-                ));
-            }
-        }
-        let calls = finding.candidate_calls;
-        if let Some(Share(limit)) = self.max_error_rate
-            && calls.runs > 0
-            && calls.error_rate > limit
-        {
-            passed.push(format!(
-                "{name}: {:.1} % of its calls fail, and {:.1} % may",
-                calls.error_rate * 100.0,
-                limit * 100.0
-            ));
-        }
-        passed
-    }
-}
-
-impl Limited {
-    const fn measure(self) -> Measure {
-        match self {
-            Self::Typical => Measure::Typical,
-            Self::Mean => Measure::Mean,
-            Self::P50 => Measure::P50,
-            Self::P99 => Measure::P99,
-            Self::SelfTime => Measure::SelfTime,
-            Self::BusyTime => Measure::BusyTime,
-        }
     }
 }
 

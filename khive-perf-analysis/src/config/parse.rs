@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{Config, RULE_NEEDS};
 
 /// Files are as large as this at most: whatever is larger is no configuration.
 const BYTES_MAX: u64 = 1 << 20;
@@ -66,41 +66,56 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
     let is_yaml = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    let (config, lines) = if is_yaml { yaml(text) } else { toml(text) }
-        .map_err(|(line, message)| error(line, with_guess(&message)))?;
-    match mistake(&config) {
-        Some((key, message)) => Err(error(line_of(lines, key), message)),
-        None => Ok(config),
-    }
+    if is_yaml { yaml(text) } else { toml(text) }
+        .map_err(|(line, message)| error(line, with_guess(&message)))
 }
 
 type Told = (Option<usize>, String);
 
-fn toml(text: &str) -> Result<(Config, &str), Told> {
-    toml::from_str(text)
-        .map(|config| (config, text))
-        .map_err(|why| {
-            let line = why
-                .span()
-                .map(|span| 1 + text.get(..span.start).unwrap_or(text).matches('\n').count());
-            (line, why.message().replace('\n', "; "))
-        })
+fn toml(text: &str) -> Result<Config, Told> {
+    toml::from_str(text).map_err(|why| {
+        let line = why
+            .span()
+            .map(|span| 1 + text.get(..span.start).unwrap_or(text).matches('\n').count());
+        // Of several tables of one name, the parser knows only where the first is.
+        let line = match why.message().contains(RULE_NEEDS) {
+            true => incomplete_rule(text).or(line),
+            false => line,
+        };
+        (line, why.message().replace('\n', "; "))
+    })
 }
 
-fn yaml(text: &str) -> Result<(Config, &str), Told> {
+/// The line of the first `[[callsite]]` that does not say which callsites it is for, or what is asked of them.
+fn incomplete_rule(text: &str) -> Option<usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_header = |line: &&str| line.starts_with("[[") && line.contains("callsite]]");
+    let headers = lines.iter().enumerate().filter(|(_, line)| is_header(line));
+    let mut incomplete = headers.filter(|(at, _)| {
+        let rest = lines.iter().skip(at + 1);
+        let own = rest.take_while(|line| !line.starts_with('['));
+        let keys: Vec<&str> = own
+            .filter_map(|line| line.split(['=', '.', ' ']).next())
+            .collect();
+        let has = |wanted: &[&str]| wanted.iter().any(|key| keys.contains(key));
+        !has(&["service", "group", "name"])
+            || !has(&["min_effect", "max", "max_error_rate", "min_throughput"])
+    });
+    incomplete.next().map(|(at, _)| at + 1)
+}
+
+fn yaml(text: &str) -> Result<Config, Told> {
     // A file without anything in it is no mapping, and asks for nothing.
     if text
         .lines()
         .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
     {
-        return Ok((Config::default(), text));
+        return Ok(Config::default());
     }
-    serde_norway::from_str(text)
-        .map(|config| (config, text))
-        .map_err(|why| {
-            let line = why.location().map(|location| location.line());
-            (line, why.to_string())
-        })
+    serde_norway::from_str(text).map_err(|why| {
+        let line = why.location().map(|location| location.line());
+        (line, why.to_string())
+    })
 }
 
 /// Says what a key that is not known may have been meant to be.
@@ -118,31 +133,4 @@ fn with_guess(message: &str) -> String {
         Some((_, known)) => format!("{message}; did you mean `{known}`?"),
         None => message.to_owned(),
     }
-}
-
-/// What no type can say.
-fn mistake(config: &Config) -> Option<(&'static str, String)> {
-    let confidences = config.environment.values().map(|own| own.confidence);
-    for confidence in confidences.chain([config.confidence]).flatten() {
-        if !(0.5..1.0).contains(&confidence) {
-            let message = format!("`confidence` must be from 0.5 to below 1, and is {confidence}");
-            return Some(("confidence", message));
-        }
-    }
-    for rule in &config.callsite {
-        if rule.service.is_none() && rule.group.is_none() && rule.name.is_none() {
-            let message = "a `callsite` needs a `service`, a `group` or a `name`, to say which";
-            return Some(("callsite", message.to_owned()));
-        }
-        if rule.min_effect.is_none() && rule.max.is_empty() && rule.max_error_rate.is_none() {
-            let message = "a `callsite` needs a `min_effect`, a `max` or a `max_error_rate`";
-            return Some(("callsite", message.to_owned()));
-        }
-    }
-    None
-}
-
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let at = text.lines().position(|line| line.contains(key))?;
-    Some(at + 1)
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
 /// A share; 0.15 is 15 %. Written as a number of percent, or as text with or without `%`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +12,72 @@ pub(super) struct Share(pub(super) f64);
 /// A time. Written as text with its unit: `s`, `ms`, `us` or `ns`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Seconds(pub(super) f64);
+
+/// The confidence of intervals, from 0.5 to below 1.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "f64")]
+pub(super) struct Confidence(pub(super) f64);
+
+/// Calls a second, above 0.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "f64")]
+pub(super) struct PerSecond(pub(super) f64);
+
+/// Bytes an hour. Written as text like `1 MiB/h`; units are B, KiB, MiB and GiB.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(super) struct ByteRate(pub(super) f64);
+
+impl TryFrom<f64> for Confidence {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        match value {
+            0.5..1.0 => Ok(Self(value)),
+            _ => Err(format!(
+                "`confidence` must be from 0.5 to below 1, and is {value}"
+            )),
+        }
+    }
+}
+
+impl TryFrom<f64> for PerSecond {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        match value > 0.0 && value.is_finite() {
+            true => Ok(Self(value)),
+            false => Err(format!(
+                "`min_throughput` is in calls a second, above 0, and is {value}"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for ByteRate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        rate(&text).map(Self).ok_or_else(|| {
+            format!("`{text}` is no rate like \"1 MiB/h\" (B, KiB, MiB or GiB an hour)")
+        })
+    }
+}
+
+fn rate(text: &str) -> Option<f64> {
+    let bytes = text.trim().strip_suffix("/h")?.trim();
+    let unit = bytes.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = bytes.split_at(unit);
+    let scale = match unit {
+        "B" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let number: f64 = number.trim().parse().ok()?;
+    (number >= 0.0 && number.is_finite()).then_some(number * scale)
+}
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -78,6 +145,15 @@ fn seconds(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_have_a_unit() {
+        assert_eq!(rate("1.5 KiB/h"), Some(1536.0));
+        assert_eq!(rate("0 B/h"), Some(0.0));
+        for wrong in ["1", "1 MiB", "1 MB/h", "-1 B/h", "/h"] {
+            assert_eq!(rate(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn times_have_a_unit() {

@@ -86,6 +86,8 @@ impl Samples {
                     resource,
                     metrics: metrics(&self.benchmarks, time),
                 }],
+                spans: Vec::new(),
+                logs: Vec::new(),
             }],
         })
     }

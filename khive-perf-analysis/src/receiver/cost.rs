@@ -6,10 +6,14 @@
 
 use std::mem::size_of;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
+use opentelemetry_proto::tonic::logs::v1 as logs;
 use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::resource::v1 as resource;
+use opentelemetry_proto::tonic::trace::v1 as trace;
 
 use crate::points;
 
@@ -17,7 +21,7 @@ use crate::points;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Messages of the metrics service that hold others or can repeat.
+/// Messages of the three services that hold others or can repeat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     Request,
@@ -42,6 +46,17 @@ pub(crate) enum Shape {
     AnyValue,
     Array,
     KvList,
+    TraceRequest,
+    ResourceSpans,
+    ScopeSpans,
+    Span,
+    SpanEvent,
+    SpanLink,
+    SpanStatus,
+    LogsRequest,
+    ResourceLogs,
+    ScopeLogs,
+    LogRecord,
 }
 
 /// What a field is, as far as memory goes.
@@ -62,12 +77,15 @@ const GROWTH: usize = 2;
 /// A bucket count as it is decoded, and its entry in a map of buckets.
 const BUCKET: usize = 8 * GROWTH + 24;
 
+/// What an object of JSON becomes at the most: a log record or span that is then rejected, in a `Vec` that has just grown.
+const JSON_OBJECT: usize = 2 * size_of::<trace::Span>() + 160;
+
 /// One node of the map that keeps the attributes of a point.
 const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<serde_json::Value>()) + 16;
 
-/// Bytes that a metrics request will take once decoded.
-pub(crate) fn protobuf(bytes: &[u8]) -> Result<usize, Malformed> {
-    walk(bytes, Shape::Request, DEPTH_MAX)
+/// Bytes that a request of this shape will take once decoded.
+pub(crate) fn protobuf(bytes: &[u8], request: Shape) -> Result<usize, Malformed> {
+    walk(bytes, request, DEPTH_MAX)
 }
 
 /// Bytes that a JSON request will take once decoded.
@@ -75,29 +93,9 @@ pub(crate) fn protobuf(bytes: &[u8]) -> Result<usize, Malformed> {
 /// Every object is charged like a large message with its intermediate form, every element like a value.
 pub(crate) fn json(bytes: &[u8]) -> usize {
     let count = |wanted: u8| bytes.iter().filter(|&&byte| byte == wanted).count();
-    let objects = count(b'{').saturating_mul(640);
+    let objects = count(b'{').saturating_mul(JSON_OBJECT);
     let elements = count(b',').saturating_mul(64);
     bytes.len().saturating_add(objects).saturating_add(elements)
-}
-
-/// Number of records in a request of any signal: resource, scope and record are fields 1, 2 and 2 in all.
-pub(crate) fn records(bytes: &[u8]) -> Result<u64, Malformed> {
-    count_at(bytes, &[1, 2, 2])
-}
-
-fn count_at(mut bytes: &[u8], path: &[u32]) -> Result<u64, Malformed> {
-    let Some((wanted, deeper)) = path.split_first() else {
-        return Ok(1);
-    };
-    let mut count = 0u64;
-    while !bytes.is_empty() {
-        if let (number, Payload::Bytes(inner)) = take_field(&mut bytes)?
-            && number == *wanted
-        {
-            count += count_at(inner, deeper)?;
-        }
-    }
-    Ok(count)
 }
 
 fn walk(mut bytes: &[u8], shape: Shape, depth: u32) -> Result<usize, Malformed> {
@@ -151,16 +149,47 @@ impl Shape {
             Self::AnyValue => size_of::<common::AnyValue>(),
             Self::Array => size_of::<common::ArrayValue>(),
             Self::KvList => size_of::<common::KeyValueList>() + MAP_NODE,
+            Self::TraceRequest => size_of::<ExportTraceServiceRequest>(),
+            Self::ResourceSpans => {
+                size_of::<trace::ResourceSpans>() + size_of::<points::spans::ResourceSpans>()
+            }
+            Self::ScopeSpans => size_of::<trace::ScopeSpans>(),
+            Self::Span => {
+                size_of::<trace::Span>()
+                    + size_of::<points::spans::Span>()
+                    + size_of::<points::spans::OperationSpans>()
+                    + 2 * MAP_NODE
+            }
+            Self::SpanEvent => size_of::<trace::span::Event>(),
+            Self::SpanLink => size_of::<trace::span::Link>(),
+            Self::SpanStatus => size_of::<trace::Status>(),
+            Self::LogsRequest => size_of::<ExportLogsServiceRequest>(),
+            Self::ResourceLogs => {
+                size_of::<logs::ResourceLogs>() + size_of::<points::logs::ResourceLogs>()
+            }
+            Self::ScopeLogs => size_of::<logs::ScopeLogs>(),
+            Self::LogRecord => {
+                size_of::<logs::LogRecord>() + size_of::<points::logs::LogRecord>() + MAP_NODE
+            }
         }
     }
 
     fn field(self, number: u32) -> Field {
         let message = match (self, number) {
             (Self::Request, 1) => Self::ResourceMetrics,
-            (Self::ResourceMetrics, 1) => Self::Resource,
+            (Self::TraceRequest, 1) => Self::ResourceSpans,
+            (Self::LogsRequest, 1) => Self::ResourceLogs,
+            (Self::ResourceMetrics | Self::ResourceSpans | Self::ResourceLogs, 1) => Self::Resource,
+            (Self::ResourceSpans, 2) => Self::ScopeSpans,
+            (Self::ResourceLogs, 2) => Self::ScopeLogs,
+            (Self::ScopeSpans, 2) => Self::Span,
+            (Self::ScopeLogs, 2) => Self::LogRecord,
+            (Self::Span, 11) => Self::SpanEvent,
+            (Self::Span, 13) => Self::SpanLink,
+            (Self::Span, 15) => Self::SpanStatus,
             (Self::ResourceMetrics, 2) => Self::ScopeMetrics,
             (Self::Resource, 3) => Self::EntityRef,
-            (Self::ScopeMetrics, 1) => Self::Scope,
+            (Self::ScopeMetrics | Self::ScopeSpans | Self::ScopeLogs, 1) => Self::Scope,
             (Self::ScopeMetrics, 2) => Self::Metric,
             (Self::Metric, 5 | 7) => Self::Numbers,
             (Self::Metric, 9) => Self::Histograms,
@@ -179,9 +208,12 @@ impl Shape {
             | (Self::Scope, 3)
             | (Self::Metric, 12)
             | (Self::NumberPoint | Self::SummaryPoint | Self::Exemplar, 7)
-            | (Self::HistogramPoint, 9)
+            | (Self::HistogramPoint | Self::Span, 9)
+            | (Self::SpanEvent, 3)
+            | (Self::SpanLink, 4)
+            | (Self::LogRecord, 6)
             | (Self::ExpPoint | Self::KvList, 1) => Self::KeyValue,
-            (Self::KeyValue, 2) | (Self::Array, 1) => Self::AnyValue,
+            (Self::KeyValue, 2) | (Self::Array, 1) | (Self::LogRecord, 5) => Self::AnyValue,
             (Self::AnyValue, 5) => Self::Array,
             (Self::AnyValue, 6) => Self::KvList,
             (Self::Buckets, 2) => return Field::Varints,
@@ -264,9 +296,24 @@ mod tests {
         let metrics = &decoded.resource_metrics[0].scope_metrics[0].metrics;
         let taken = metrics.capacity() * size_of::<metrics::Metric>();
         assert!(metrics.len() == METRICS && taken > 100 * wire.len() / 2);
-        let cost = protobuf(&wire).expect("well formed");
+        let cost = protobuf(&wire, Shape::Request).expect("well formed");
         assert!(cost >= taken, "{cost} is less than {taken}");
-        assert_eq!(records(&wire), Ok(METRICS as u64));
+    }
+
+    #[test]
+    fn empty_spans_and_records_cost_what_they_will_take() {
+        const SPANS: usize = 1_000;
+        let wire = nested(0x0a, &nested(0x12, &[0x12, 0].repeat(SPANS)));
+        let decoded = ExportTraceServiceRequest::decode(&*wire).expect("a request");
+        let spans = &decoded.resource_spans[0].scope_spans[0].spans;
+        let taken = spans.capacity() * size_of::<trace::Span>();
+        let cost = protobuf(&wire, Shape::TraceRequest).expect("well formed");
+        assert!(spans.len() == SPANS && cost >= taken, "{cost} < {taken}");
+        let decoded = ExportLogsServiceRequest::decode(&*wire).expect("a request");
+        let records = &decoded.resource_logs[0].scope_logs[0].log_records;
+        let taken = records.capacity() * size_of::<logs::LogRecord>();
+        let cost = protobuf(&wire, Shape::LogsRequest).expect("well formed");
+        assert!(records.len() == SPANS && cost >= taken, "{cost} < {taken}");
     }
 
     #[test]
@@ -274,8 +321,9 @@ mod tests {
         let buckets = nested(0x42, &nested(0x12, &[1; 100]));
         let data = nested(0x52, &nested(0x0a, &buckets));
         let wire = |metric: &[u8]| nested(0x0a, &nested(0x12, &nested(0x12, metric)));
-        let cost = protobuf(&wire(&data)).expect("well formed");
-        let without = protobuf(&wire(&nested(0x52, &nested(0x0a, &nested(0x42, &[])))));
+        let cost = protobuf(&wire(&data), Shape::Request).expect("well formed");
+        let without = wire(&nested(0x52, &nested(0x0a, &nested(0x42, &[]))));
+        let without = protobuf(&without, Shape::Request);
         assert!(cost - without.expect("well formed") >= 100 * BUCKET);
     }
 
@@ -288,12 +336,14 @@ mod tests {
             &[0x08, 0xff],
             &[0xfa, 0xff, 0xff, 0xff, 0xff, 1, 0],
         ] {
-            assert_eq!(protobuf(wire), Err(Malformed), "{wire:02x?}");
-            assert_eq!(records(wire), Err(Malformed), "{wire:02x?}");
+            for shape in [Shape::Request, Shape::TraceRequest, Shape::LogsRequest] {
+                assert_eq!(protobuf(wire, shape), Err(Malformed), "{wire:02x?}");
+            }
         }
         assert_eq!(
-            protobuf(&[]),
-            protobuf(&[0x0a, 0]).map(|cost| cost - 2 * Shape::ResourceMetrics.size())
+            protobuf(&[], Shape::Request),
+            protobuf(&[0x0a, 0], Shape::Request)
+                .map(|cost| cost - 2 * Shape::ResourceMetrics.size())
         );
     }
 
@@ -303,9 +353,14 @@ mod tests {
         fn what_decodes_is_never_malformed_and_nothing_panics(
             wire in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
         ) {
-            let decodes = ExportMetricsServiceRequest::decode(&*wire).is_ok();
             let has_groups = wire.iter().any(|byte| matches!(byte & 7, 3 | 4));
-            proptest::prop_assert!(!decodes || has_groups || protobuf(&wire).is_ok());
+            for (decodes, shape) in [
+                (ExportMetricsServiceRequest::decode(&*wire).is_ok(), Shape::Request),
+                (ExportTraceServiceRequest::decode(&*wire).is_ok(), Shape::TraceRequest),
+                (ExportLogsServiceRequest::decode(&*wire).is_ok(), Shape::LogsRequest),
+            ] {
+                proptest::prop_assert!(!decodes || has_groups || protobuf(&wire, shape).is_ok());
+            }
             let _ = json(&wire);
         }
     }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use prost::Message;
 
 use crate::receiver::http::response_message;
-use crate::receiver::intake::{Accepted, Encoding, Intake, Signal};
+use crate::receiver::intake::{Accepted, Compression, Encoding, Intake, Signal};
 use crate::receiver::refusal::Refusal;
 
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -65,9 +65,12 @@ async fn export(intake: &Arc<Intake>, request: Request<Body>) -> Result<Accepted
         .saturating_add(PREFIX_BYTES);
     let framed = Bytes::from(intake.read(body, limit, &mut held).await?);
     let (packed, message) = message_of(&framed)?;
-    let gzip = packed && is_gzip(&parts.headers)?;
+    let compression = match packed {
+        true => compression_of(&parts.headers)?,
+        false => Compression::None,
+    };
     Arc::clone(intake)
-        .take(signal, Encoding::Protobuf, gzip, message, held)
+        .take(signal, Encoding::Protobuf, compression, message, held)
         .await
 }
 
@@ -98,12 +101,13 @@ fn message_of(framed: &Bytes) -> Result<(bool, Bytes), Refusal> {
     )))
 }
 
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn compression_of(headers: &HeaderMap) -> Result<Compression, Refusal> {
     let encoding = headers
         .get("grpc-encoding")
         .map_or(&b""[..], HeaderValue::as_bytes);
     match encoding {
-        b"gzip" => Ok(true),
+        b"gzip" => Ok(Compression::Gzip),
+        b"zstd" => Ok(Compression::Zstd),
         b"" | b"identity" => Err(Refusal::bad_data(
             "the message is marked as compressed and grpc-encoding is not set",
         )),

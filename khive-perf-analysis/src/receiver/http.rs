@@ -1,4 +1,4 @@
-//! OTLP over HTTP/1.1: `POST /v1/metrics`, in protobuf or JSON as `Content-Type` says.
+//! OTLP over HTTP/1.1: `POST` to `/v1/metrics`, `/v1/traces` and `/v1/logs`, in protobuf or JSON as `Content-Type` says.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 };
 use prost::Message;
 
-use crate::receiver::intake::{Accepted, Encoding, Intake, Signal};
+use crate::receiver::intake::{Accepted, Compression, Encoding, Intake, Signal};
 use crate::receiver::refusal::Refusal;
 
 /// The routes of the HTTP port.
@@ -53,12 +53,12 @@ async fn export(
         return Err(Refusal::wrong_method(request.method()));
     }
     let encoding = asked?;
-    let gzip = gzip_of(request.headers())?;
+    let compression = compression_of(request.headers())?;
     let mut held = intake.hold();
     let limit = intake.limits().request_bytes_max;
     let body = intake.read(request.into_body(), limit, &mut held).await?;
     Arc::clone(intake)
-        .take(signal, encoding, gzip, body.into(), held)
+        .take(signal, encoding, compression, body.into(), held)
         .await
 }
 
@@ -82,14 +82,15 @@ fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     }
 }
 
-fn gzip_of(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn compression_of(headers: &HeaderMap) -> Result<Compression, Refusal> {
     let Some(value) = headers.get(header::CONTENT_ENCODING) else {
-        return Ok(false);
+        return Ok(Compression::None);
     };
     let text = String::from_utf8_lossy(value.as_bytes());
     match text.trim() {
-        "" | "identity" => Ok(false),
-        name if name.eq_ignore_ascii_case("gzip") => Ok(true),
+        "" | "identity" => Ok(Compression::None),
+        name if name.eq_ignore_ascii_case("gzip") => Ok(Compression::Gzip),
+        name if name.eq_ignore_ascii_case("zstd") => Ok(Compression::Zstd),
         name => Err(Refusal::wrong_encoding(name)),
     }
 }

@@ -8,23 +8,25 @@ use axum::body::{Body, Bytes};
 use flate2::read::MultiGzDecoder;
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
 
 use crate::receiver::budget::{Budget, Held};
+use crate::receiver::cost::{self, Shape};
 use crate::receiver::decode::{self, Rejected};
 use crate::receiver::refusal::Refusal;
-use crate::receiver::{Limits, Received, cost};
-use crate::store::{SERIES_MAX_PER_RUN, Store, Target};
+use crate::receiver::{Limits, Received};
+use crate::store::{Appended, SERIES_MAX_PER_RUN, Store, Target};
 
 /// Requests decoded or stored at one time; further ones wait, holding what they may hold.
 const WORKERS: usize = 4;
 
 /// Steps in which unpacking takes from the budget.
 const UNPACK_STEP: usize = 64 << 10;
+
+/// A frame of zstd may ask for a window of 2 to this power, 8 MiB, and no more: as RFC 9659 has it for the web.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Of a body that is too large, so many times the limit is read and dropped, so that the client hears
 /// why instead of a broken connection.
@@ -35,6 +37,14 @@ const DRAIN_FACTOR: usize = 4;
 pub(crate) enum Encoding {
     Protobuf,
     Json,
+}
+
+/// How a request is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
 }
 
 /// What a request carries.
@@ -73,6 +83,8 @@ pub(crate) struct Active<'a>(&'a watch::Sender<usize>);
 struct Counts {
     requests: AtomicU64,
     points: AtomicU64,
+    spans: AtomicU64,
+    logs: AtomicU64,
     repeated: AtomicU64,
     rejected: AtomicU64,
     refused: AtomicU64,
@@ -146,6 +158,8 @@ impl Intake {
         Received {
             requests: read(&self.counts.requests),
             points: read(&self.counts.points),
+            spans: read(&self.counts.spans),
+            logs: read(&self.counts.logs),
             repeated: read(&self.counts.repeated),
             rejected: read(&self.counts.rejected),
             refused: read(&self.counts.refused),
@@ -220,7 +234,7 @@ impl Intake {
         self: Arc<Self>,
         signal: Signal,
         encoding: Encoding,
-        gzip: bool,
+        compression: Compression,
         body: Bytes,
         mut held: Held,
     ) -> Result<Accepted, Refusal> {
@@ -232,15 +246,11 @@ impl Intake {
         tokio::task::spawn_blocking(move || {
             // Held here, as the work goes on where the client hangs up.
             let _worker = worker;
-            let body = if gzip {
-                intake.unpack(&body, &mut held)?.into()
-            } else {
-                body
+            let body = match compression {
+                Compression::None => body,
+                packed => intake.unpack(packed, &body, &mut held)?.into(),
             };
-            match signal {
-                Signal::Metrics => intake.metrics(encoding, &body, &mut held),
-                Signal::Traces | Signal::Logs => intake.discard(signal, encoding, &body, &mut held),
-            }
+            intake.store(signal, encoding, &body, &mut held)
         })
         .await
         .map_err(|_| {
@@ -248,14 +258,38 @@ impl Intake {
         })?
     }
 
-    fn unpack(&self, packed: &[u8], held: &mut Held) -> Result<Vec<u8>, Refusal> {
-        let mut decoder = MultiGzDecoder::new(packed);
+    fn unpack(
+        &self,
+        compression: Compression,
+        packed: &[u8],
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Refusal> {
+        match compression {
+            Compression::None => Ok(packed.to_vec()),
+            Compression::Gzip => self.read_unpacked("gzip", MultiGzDecoder::new(packed), held),
+            Compression::Zstd => {
+                let broken = |error| Refusal::bad_data(format!("the body is not zstd: {error}"));
+                held.grow(1 << ZSTD_WINDOW_LOG_MAX)?;
+                let mut decoder = zstd::Decoder::with_buffer(packed).map_err(broken)?;
+                let limit = decoder.window_log_max(ZSTD_WINDOW_LOG_MAX);
+                limit.map_err(broken)?;
+                self.read_unpacked("zstd", decoder, held)
+            }
+        }
+    }
+
+    fn read_unpacked(
+        &self,
+        name: &str,
+        mut decoder: impl Read,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Refusal> {
         let mut unpacked = Vec::new();
         let mut step = vec![0; UNPACK_STEP];
         loop {
             let read = decoder
                 .read(&mut step)
-                .map_err(|error| Refusal::bad_data(format!("the body is not gzip: {error}")))?;
+                .map_err(|error| Refusal::bad_data(format!("the body is not {name}: {error}")))?;
             let Some(read) = step.get(..read).filter(|read| !read.is_empty()) else {
                 return Ok(unpacked);
             };
@@ -267,36 +301,59 @@ impl Intake {
         }
     }
 
-    fn metrics(
+    fn store(
         &self,
+        signal: Signal,
         encoding: Encoding,
         body: &[u8],
         held: &mut Held,
     ) -> Result<Accepted, Refusal> {
-        let cost = match encoding {
-            Encoding::Protobuf => cost::protobuf(body).map_err(|_| not_protobuf(""))?,
-            Encoding::Json => cost::json(body),
+        let (appended, mut rejected) = match signal {
+            Signal::Metrics => {
+                let request = self.decoded(Shape::Request, encoding, body, held)?;
+                let (batch, rejected) = decode::batch(request);
+                (self.store.append(self.target, &batch), rejected)
+            }
+            Signal::Traces => {
+                let request = self.decoded(Shape::TraceRequest, encoding, body, held)?;
+                let (spans, rejected) = decode::spans(request);
+                (self.store.append_spans(self.target, &spans), rejected)
+            }
+            Signal::Logs => {
+                let request = self.decoded(Shape::LogsRequest, encoding, body, held)?;
+                let (logs, rejected) = decode::logs(request);
+                (self.store.append_logs(self.target, &logs), rejected)
+            }
         };
-        self.afford(cost, held)?;
-        let request = match encoding {
-            Encoding::Protobuf => ExportMetricsServiceRequest::decode(body)
-                .map_err(|error| not_protobuf(&error.to_string()))?,
-            Encoding::Json => serde_json::from_slice(body).map_err(not_json)?,
-        };
-        let (batch, mut rejected) = decode::batch(request);
-        let appended = self
-            .store
-            .append(self.target, &batch)
-            .map_err(|error| Refusal::storage(&error))?;
+        let appended = appended.map_err(|error| Refusal::storage(&error))?;
         if appended.rejected > 0 {
             let limit = format!("the run has {SERIES_MAX_PER_RUN} series, which is the limit");
             rejected.add(appended.rejected, limit);
         }
-        self.count(&appended, &rejected);
+        self.count(signal, &appended, &rejected);
         Ok(Accepted {
             rejected: rejected.points(),
             message: rejected.message(),
         })
+    }
+
+    /// The request of a body, once it is known that it can be afforded.
+    fn decoded<M: Message + Default + DeserializeOwned>(
+        &self,
+        shape: Shape,
+        encoding: Encoding,
+        body: &[u8],
+        held: &mut Held,
+    ) -> Result<M, Refusal> {
+        let cost = match encoding {
+            Encoding::Protobuf => cost::protobuf(body, shape).map_err(|_| not_protobuf(""))?,
+            Encoding::Json => cost::json(body),
+        };
+        self.afford(cost, held)?;
+        match encoding {
+            Encoding::Protobuf => M::decode(body).map_err(|error| not_protobuf(&error.to_string())),
+            Encoding::Json => serde_json::from_slice(body).map_err(not_json),
+        }
     }
 
     /// Takes from the budget what decoding will cost, where a single request may cost so much.
@@ -311,41 +368,15 @@ impl Intake {
         held.grow(cost)
     }
 
-    /// Spans and logs are counted and not kept, and the answer says so.
-    fn discard(
-        &self,
-        signal: Signal,
-        encoding: Encoding,
-        body: &[u8],
-        held: &mut Held,
-    ) -> Result<Accepted, Refusal> {
-        let rejected = match encoding {
-            Encoding::Protobuf => cost::records(body).map_err(|_| not_protobuf(""))?,
-            Encoding::Json => {
-                self.afford(cost::json(body), held)?;
-                serde_json::from_slice::<AnySignal>(body)
-                    .map_err(not_json)?
-                    .records()
-            }
-        };
-        if rejected == 0 {
-            return Ok(Accepted::default());
-        }
-        let what = if signal == Signal::Traces {
-            "spans"
-        } else {
-            "log records"
-        };
-        Ok(Accepted {
-            rejected,
-            message: format!("khive-perf keeps metrics; {what} were not stored"),
-        })
-    }
-
-    fn count(&self, appended: &crate::store::Appended, rejected: &Rejected) {
+    fn count(&self, signal: Signal, appended: &Appended, rejected: &Rejected) {
         let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
+        let stored = match signal {
+            Signal::Metrics => &self.counts.points,
+            Signal::Traces => &self.counts.spans,
+            Signal::Logs => &self.counts.logs,
+        };
         add(&self.counts.requests, 1);
-        add(&self.counts.points, appended.stored);
+        add(stored, appended.stored);
         add(&self.counts.repeated, appended.repeated);
         add(&self.counts.rejected, rejected.points());
     }
@@ -363,43 +394,4 @@ fn not_json(error: serde_json::Error) -> Refusal {
     Refusal::bad_data(format!(
         "the body is not an OTLP export request in JSON: {error}"
     ))
-}
-
-/// Spans or logs in JSON, as far as they are counted; nothing of them is kept, not even in memory.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnySignal {
-    #[serde(default)]
-    resource_spans: Vec<AnyResource>,
-    #[serde(default)]
-    resource_logs: Vec<AnyResource>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnyResource {
-    #[serde(default)]
-    scope_spans: Vec<AnyScope>,
-    #[serde(default)]
-    scope_logs: Vec<AnyScope>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnyScope {
-    #[serde(default)]
-    spans: Vec<IgnoredAny>,
-    #[serde(default)]
-    log_records: Vec<IgnoredAny>,
-}
-
-impl AnySignal {
-    fn records(&self) -> u64 {
-        let resources = self.resource_spans.iter().chain(&self.resource_logs);
-        let scopes =
-            resources.flat_map(|resource| resource.scope_spans.iter().chain(&resource.scope_logs));
-        scopes
-            .map(|scope| (scope.spans.len() + scope.log_records.len()) as u64)
-            .sum()
-    }
 }

@@ -1,4 +1,4 @@
-//! Takes OTLP metrics in over gRPC and HTTP, within stated limits, and shuts down without losing a request.
+//! Takes OTLP metrics, traces and logs in over gRPC and HTTP, within stated limits, and shuts down without losing a request.
 
 mod budget;
 mod cost;
@@ -65,13 +65,17 @@ pub struct Limits {
 /// What a receiver took in so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Metrics requests that were stored.
+    /// Requests that were stored.
     pub requests: u64,
     /// Points that are new.
     pub points: u64,
-    /// Points that were there already.
+    /// Spans that are new.
+    pub spans: u64,
+    /// Log records that are new.
+    pub logs: u64,
+    /// Points, spans and log records that were there already.
     pub repeated: u64,
-    /// Points that were rejected by partial success.
+    /// Points, spans and log records that were rejected by partial success.
     pub rejected: u64,
     /// Requests that were refused.
     pub refused: u64,
@@ -136,6 +140,20 @@ impl Receiver {
     ///
     /// Where an address cannot be listened on.
     pub async fn start(config: Config, store: Store, target: Target) -> Result<Self, Error> {
+        Self::start_with(config, store, target, axum::Router::new()).await
+    }
+
+    /// The same, with pages for browsers on the port of OTLP/HTTP.
+    ///
+    /// # Errors
+    ///
+    /// Where an address cannot be listened on.
+    pub async fn start_with(
+        config: Config,
+        store: Store,
+        target: Target,
+        pages: axum::Router,
+    ) -> Result<Self, Error> {
         let (grpc_listener, grpc) = listen("gRPC", config.grpc).await?;
         let (http_listener, http) = listen("HTTP", config.http).await?;
         let intake = Arc::new(Intake::new(store, target, config.limits));
@@ -146,8 +164,11 @@ impl Receiver {
             .max_concurrent_streams(STREAMS_MAX)
             .add_routes(routes)
             .serve_with_incoming_shutdown(TcpIncoming::from(grpc_listener), wait(stopped.clone()));
-        let http_server = axum::serve(http_listener, http::router(Arc::clone(&intake)))
-            .with_graceful_shutdown(wait(stopped));
+        let http_server = axum::serve(
+            http_listener,
+            pages.merge(http::router(Arc::clone(&intake))),
+        )
+        .with_graceful_shutdown(wait(stopped));
         let servers = vec![
             tokio::spawn(async {
                 grpc_server

@@ -98,7 +98,7 @@ impl Refusal {
     pub(crate) fn wrong_encoding(encoding: &str) -> Self {
         Self::new(
             Kind::WrongEncoding,
-            format!("the compression `{encoding:.50}` is not supported; use gzip, or none"),
+            format!("the compression `{encoding:.50}` is not supported; use gzip, zstd or none"),
         )
     }
 
@@ -112,7 +112,9 @@ impl Refusal {
     pub(crate) fn no_such_path(path: &str) -> Self {
         Self::new(
             Kind::NoSuchPath,
-            format!("there is nothing at {path:.200}; OTLP/HTTP metrics go to /v1/metrics"),
+            format!(
+                "there is nothing at {path:.200}; OTLP/HTTP goes to /v1/metrics, /v1/traces and /v1/logs"
+            ),
         )
     }
 
@@ -215,7 +217,10 @@ impl Refusal {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
         if self.kind == Kind::WrongEncoding {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            headers.insert(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("gzip, zstd"),
+            );
         }
         response
     }
@@ -241,7 +246,7 @@ impl Refusal {
         if self.kind == Kind::WrongEncoding {
             response.headers_mut().insert(
                 "grpc-accept-encoding",
-                HeaderValue::from_static("gzip,identity"),
+                HeaderValue::from_static("gzip,zstd,identity"),
             );
         }
         response

@@ -6,7 +6,9 @@ use serde_json::Value as Json;
 
 use crate::model::{CallsiteKey, ExpHistogram};
 use crate::points::Value;
+use crate::points::spans::ResourceSpans;
 use crate::recommend::Finding;
+use crate::recommend::families::Families;
 use crate::store::{self, SeriesTotal};
 
 /// What a run says, for rules to look at.
@@ -20,6 +22,8 @@ pub struct Facts {
     pub leaks: Vec<Leak>,
     /// Involuntary context switches of the process.
     pub involuntary_switches: f64,
+    /// Which calls are below which, where there are traces.
+    pub traces: Families,
 }
 
 /// What a run says of a callsite. Times in seconds, all calls together.
@@ -105,6 +109,23 @@ impl Facts {
             callsites: callsites.into_values().collect(),
             leaks: leaks.into_values().collect(),
             involuntary_switches,
+            traces: Families::default(),
+        }
+    }
+
+    /// With what the spans of the run say of which call is below which.
+    #[must_use]
+    pub fn with_spans(mut self, spans: &[ResourceSpans]) -> Self {
+        self.traces = Families::of(spans);
+        self
+    }
+
+    /// What a saving is a share of: the time on threads, or of traces where nothing else is known.
+    #[must_use]
+    pub fn all_s(&self) -> f64 {
+        match self.busy_s() {
+            busy if busy > 0.0 => busy,
+            _ => self.traces.roots_s,
         }
     }
 

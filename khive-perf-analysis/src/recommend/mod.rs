@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! series of a run ──> Facts ──> each rule looks at each callsite ──> Finding, ranked by the time it costs
+//! its spans ──> Families ──^
 //! ```
 
 mod facts;
+mod families;
 mod finding;
 mod rules;
 
 pub use self::facts::{CallsiteFacts, Facts, Leak};
+pub use self::families::{Child, Families, Family, Traced};
 pub use self::finding::{Confidence, Finding, Outcome, Saved};
 pub use self::rules::{RULES, Rule};
 
@@ -18,7 +21,7 @@ pub const FLOOR: f64 = 0.005;
 /// What can be done about a run, the costliest first. The same run gives the same answer.
 #[must_use]
 pub fn findings(facts: &Facts) -> Vec<Finding> {
-    let all_s = facts.busy_s();
+    let all_s = facts.all_s();
     let mut findings: Vec<Finding> = RULES
         .iter()
         .flat_map(|rule| rule.look(facts))

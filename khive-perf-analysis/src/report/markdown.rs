@@ -121,7 +121,7 @@ fn row(finding: &Finding) -> String {
 }
 
 /// Names come from outside: they must neither end a cell nor become markup, mentions or links.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

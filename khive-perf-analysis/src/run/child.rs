@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use tokio::process::Command;
 
 use crate::error::Error;
-use crate::run::{Finished, Recording};
+use crate::run::{Finished, Recording, Wanted};
 use crate::store::Store;
 
 /// Runs `command` once as a run called `name` and stores what it sends.
@@ -20,7 +20,12 @@ use crate::store::Store;
 /// # Panics
 ///
 /// Within an async runtime: use [`Recording`] there.
-pub fn execute(store: &Store, name: &str, command: &[String]) -> Result<Finished, Error> {
+pub fn execute(
+    store: &Store,
+    name: &str,
+    command: &[String],
+    wanted: &Wanted,
+) -> Result<Finished, Error> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::command("", "no program was given"));
     };
@@ -33,7 +38,7 @@ pub fn execute(store: &Store, name: &str, command: &[String]) -> Result<Finished
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .envs(recording.env())
+            .envs(recording.env_for(wanted))
             .stdin(Stdio::inherit());
         for name in Recording::ENV_REMOVED {
             command.env_remove(name);

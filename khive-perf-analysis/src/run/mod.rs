@@ -1,6 +1,7 @@
 //! Runs a program under measurement: a receiver on free ports for one run, and what the program must be told.
 
 mod child;
+mod origin;
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -30,6 +31,25 @@ pub struct Recording {
     http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<Received, Error>>>,
+}
+
+/// What a program is asked to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signals {
+    /// Metrics alone: making spans costs time, and comparisons do not look at them.
+    #[default]
+    Metrics,
+    /// Metrics and traces: some recommendations need them.
+    MetricsAndTraces,
+}
+
+/// What is asked of a run beyond its name and command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the program is to send.
+    pub signals: Signals,
+    /// Attributes of its resource; those that are in the environment already win.
+    pub attributes: Vec<(String, String)>,
 }
 
 /// A run that ended.
@@ -102,13 +122,19 @@ impl Recording {
 
     /// Environment variables to take from the program: on loopback compression only costs, and the SDKs do
     /// not agree on a word for none.
-    pub const ENV_REMOVED: [&str; 2] = [
+    pub const ENV_REMOVED: [&str; 3] = [
         "OTEL_EXPORTER_OTLP_COMPRESSION",
         "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     ];
 
     /// Environment variables that make an OpenTelemetry SDK send its metrics here, and often.
     pub fn env(&self) -> Vec<(&'static str, String)> {
+        self.env_for(&Wanted::default())
+    }
+
+    /// The same with what is wanted; machine and commit are among the attributes of the resource.
+    pub fn env_for(&self, wanted: &Wanted) -> Vec<(&'static str, String)> {
         let endpoint = self.grpc_endpoint();
         let fixed = [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -120,19 +146,30 @@ impl Recording {
                 "cumulative",
             ),
             ("OTEL_METRICS_EXPORTER", "otlp"),
-            // Nobody here looks at them, and making them costs time.
-            ("OTEL_TRACES_EXPORTER", "none"),
             ("OTEL_METRIC_EXPORT_INTERVAL", EXPORT_INTERVAL_MS),
             ("OTEL_SDK_DISABLED", "false"),
         ];
         let endpoints = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),
-            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint.clone()),
         ];
+        let inherited = std::env::var(origin::VARIABLE).unwrap_or_default();
+        let resource = origin::attributes(&inherited, &wanted.attributes);
+        let traces = match wanted.signals {
+            Signals::Metrics => vec![("OTEL_TRACES_EXPORTER", "none".to_owned())],
+            Signals::MetricsAndTraces => vec![
+                ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+                ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc".to_owned()),
+                ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true".to_owned()),
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
+            ],
+        };
         let fixed = fixed
             .into_iter()
             .map(|(name, value)| (name, value.to_owned()));
-        endpoints.into_iter().chain(fixed).collect()
+        let resource = [(origin::VARIABLE, resource)];
+        let all = endpoints.into_iter().chain(fixed).chain(traces);
+        all.chain(resource).collect()
     }
 
     /// Finishes the requests in flight, stops listening, and ends the run.
@@ -148,7 +185,7 @@ impl Recording {
             None => Received::default(),
         };
         let recorded = self.store.load(self.run)?;
-        let well = exit_code.unwrap_or_default() == 0 && received.points > 0;
+        let well = exit_code.unwrap_or_default() == 0 && received.points + received.spans > 0;
         self.store.finish_run(
             self.run,
             Ending {

@@ -1,15 +1,21 @@
 //! From the series of a run to its callsites: the names of `docs/metrics.md`, and any other duration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use crate::model::{CallsiteKey, CallsiteRun, ExpHistogram, Run};
 use crate::points::{self, Attributes, BoundedHistogram, ExpPoint, Value};
-use crate::store::{RunInfo, SeriesTotal, UNKNOWN_SERVICE};
+use crate::store::{RunInfo, SPAN_DURATION, SeriesTotal, UNKNOWN_SERVICE};
 
 /// Prefix of every metric that describes a measured function.
 const FUNCTION: &str = "khive.perf.function.";
+
+/// The instrumentation scope of the SDK.
+const SDK: &str = "khive-perf";
+
+/// The group of spans that name none.
+const SPANS: &str = "span";
 
 /// Buckets with explicit bounds are spread over exponential ones of this scale, 9 % wide.
 const SPREAD_SCALE: i32 = 3;
@@ -17,9 +23,20 @@ const SPREAD_SCALE: i32 = 3;
 /// Everything that the run recorded, by callsite.
 pub(crate) fn run(info: &RunInfo, series: &[SeriesTotal]) -> Run {
     let mut callsites: BTreeMap<CallsiteKey, CallsiteRun> = BTreeMap::new();
+    // Spans of the SDK are calls that its metrics have, too, and exactly, while traces are sampled.
+    let measured: BTreeSet<String> = series
+        .iter()
+        .filter(|series| series.metric.starts_with(FUNCTION))
+        .map(|series| service(&series.resource))
+        .collect();
     for series in series {
         match series.metric.strip_prefix(FUNCTION) {
             Some(what) => add_function(&mut callsites, what, series),
+            None if series.metric == SPAN_DURATION => {
+                if !(series.scope_name == SDK && measured.contains(&service(&series.resource))) {
+                    add_spans(&mut callsites, series);
+                }
+            }
             None => add_duration(&mut callsites, series),
         }
     }
@@ -78,6 +95,26 @@ fn add_function(
             callsite.allocations = callsite.allocations.saturating_add(whole(&series.value));
         }
         _ => {}
+    }
+}
+
+/// Spans of one name are a callsite; those that ended with an error are its errors.
+fn add_spans(callsites: &mut BTreeMap<CallsiteKey, CallsiteRun>, series: &SeriesTotal) {
+    let text = |key: &str| series.attributes.get(key).and_then(Json::as_str);
+    let (Some(seconds), Some(name)) = (seconds(series), text("span.name")) else {
+        return;
+    };
+    let key = CallsiteKey {
+        service: service(&series.resource),
+        group: text("khive.perf.group").unwrap_or(SPANS).to_owned(),
+        name: name.to_owned(),
+    };
+    let callsite = callsites.entry(key).or_default();
+    if text("khive.perf.outcome") == Some("error") {
+        callsite.calls[1] = callsite.calls[1].saturating_add(seconds.count);
+    } else {
+        callsite.calls[0] = callsite.calls[0].saturating_add(seconds.count);
+        callsite.ok.merge(&seconds);
     }
 }
 

@@ -16,12 +16,26 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::assemble::function_key;
 use crate::error::Error;
 use crate::model::{CallsiteKey, Metric, Run, Summary};
+use crate::points::logs::ResourceLogs;
+use crate::points::spans::ResourceSpans;
 use crate::points::{Attributes, Batch, Kind, ResourcePoints, Temporality, Value};
 use crate::store::history::{History, KnownStep, Scope};
 use crate::store::sqlite::Sqlite;
 
 /// Series one run may have; points of further series are rejected and counted.
 pub const SERIES_MAX_PER_RUN: u64 = 100_000;
+
+/// Spans that are kept of one run, the newest; histograms of their durations have them all.
+pub const SPANS_MAX_PER_RUN: u64 = 200_000;
+
+/// Log records that are kept of one run: the newest, and before them those that warn.
+pub const LOGS_MAX_PER_RUN: u64 = 10_000;
+
+/// The metric that the durations of spans become.
+pub const SPAN_DURATION: &str = "khive.perf.span.duration";
+
+/// The metric that log records are counted by.
+pub const LOG_RECORDS: &str = "khive.perf.log.records";
 
 /// Name of a service that does not say its own.
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
@@ -133,6 +147,12 @@ pub struct RunPoints {
     pub baseline: bool,
     /// What was measured, by who sent it.
     pub resources: Vec<ResourcePoints>,
+    /// The spans that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<ResourceSpans>,
+    /// The log records that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ResourceLogs>,
 }
 
 /// What became of runs that were to be put into a database.
@@ -249,6 +269,49 @@ impl Store {
         self.sqlite().append(target, batch)
     }
 
+    /// Keeps the spans of one request as [`Store::append`] keeps points: all or none, and each once.
+    ///
+    /// Each adds its duration to [`SPAN_DURATION`], and the newest [`SPANS_MAX_PER_RUN`] are kept themselves; one that
+    /// comes again after it had to go is counted again.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written; nothing of the request is then kept.
+    pub fn append_spans(&self, target: Target, spans: &[ResourceSpans]) -> Result<Appended, Error> {
+        self.sqlite().append_spans(target, spans)
+    }
+
+    /// Keeps the log records of one request, in the same way; they are counted as [`LOG_RECORDS`].
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written; nothing of the request is then kept.
+    pub fn append_logs(&self, target: Target, logs: &[ResourceLogs]) -> Result<Appended, Error> {
+        self.sqlite().append_logs(target, logs)
+    }
+
+    /// The spans that are kept of run `id`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn spans(&self, id: i64) -> Result<Vec<ResourceSpans>, Error> {
+        let sqlite = self.sqlite();
+        sqlite.run(id)?;
+        sqlite.spans(id)
+    }
+
+    /// The log records that are kept of run `id`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn logs(&self, id: i64) -> Result<Vec<ResourceLogs>, Error> {
+        let sqlite = self.sqlite();
+        sqlite.run(id)?;
+        sqlite.logs(id)
+    }
+
     /// Every run, oldest first.
     ///
     /// # Errors
@@ -279,6 +342,19 @@ impl Store {
             (sqlite.run(id)?, sqlite.series(id)?)
         };
         Ok(assemble::run(&info, &series))
+    }
+
+    /// The same, with the series that it is made of.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or the database cannot be read.
+    pub fn load_with_series(&self, id: i64) -> Result<(Run, Vec<SeriesTotal>), Error> {
+        let (info, series) = {
+            let sqlite = self.sqlite();
+            (sqlite.run(id)?, sqlite.series(id)?)
+        };
+        Ok((assemble::run(&info, &series), series))
     }
 
     /// The exact numbers of every series of run `id`.
@@ -337,6 +413,8 @@ impl Store {
             exit_code: info.exit_code,
             baseline,
             resources: sqlite.points(id)?,
+            spans: sqlite.spans(id)?,
+            logs: sqlite.logs(id)?,
         })
     }
 
@@ -354,7 +432,12 @@ impl Store {
             let mut is_known = false;
             for info in &known {
                 let is_like = info.name == run.name && info.started_unix_ns == run.started_unix_ns;
-                is_known |= is_like && self.take_out(info.id)?.resources == run.resources;
+                if is_like {
+                    let there = self.take_out(info.id)?;
+                    is_known |= there.resources == run.resources
+                        && there.spans == run.spans
+                        && there.logs == run.logs;
+                }
             }
             if !is_known {
                 new.push(run);
@@ -432,13 +515,15 @@ impl Store {
         self.sqlite().delete_runs(ids)
     }
 
-    /// Adds up the points of every series of these runs into one point each; totals and summaries stay as they were.
+    /// Adds up the points of every series of these runs into one point each, and lets their spans and log records go; totals
+    /// and summaries stay as they were. Returns how many rows there are less.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read or written; nothing is then changed.
     pub fn downsample(&self, ids: &[i64]) -> Result<u64, Error> {
-        self.sqlite().downsample(ids)
+        let mut sqlite = self.sqlite();
+        Ok(sqlite.downsample(ids)? + sqlite.forget_details(ids)?)
     }
 
     /// Row ids of the runs that are the baseline, in order.

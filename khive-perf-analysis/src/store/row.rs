@@ -203,17 +203,24 @@ pub(crate) fn add_later(series: &mut SeriesTotal, later: &SeriesTotal) {
     }
 }
 
-fn word<T>(row: &Row<'_>, column: usize, read: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(crate) fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
     let word: String = row.get(column)?;
     read(&word)
         .ok_or_else(|| unreadable(column, Type::Text, format!("`{word}` is not a known word")))
 }
 
-fn parse<T: serde::de::DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(
+    column: usize,
+    text: &str,
+) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| unreadable(column, Type::Text, error))
 }
 
-fn unreadable(
+pub(crate) fn unreadable(
     column: usize,
     kind: Type,
     why: impl Into<Box<dyn std::error::Error + Send + Sync>>,

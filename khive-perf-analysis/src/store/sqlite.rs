@@ -8,6 +8,8 @@ mod archive;
 mod history;
 mod insert;
 mod keep;
+mod logs;
+mod spans;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,9 @@ use rusqlite::{
 
 use crate::clock;
 use crate::error::{Error, OPENING};
-use crate::points::{self, Batch, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value};
+use crate::points::{
+    self, Attributes, Batch, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value,
+};
 use crate::store::row::{self, failed, integer, json};
 use crate::store::sqlite::insert::{INSERT_POINT, insert_point};
 use crate::store::{
@@ -36,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_history.sql"),
     include_str!("migrations/0003_totals.sql"),
     include_str!("migrations/0004_acknowledged.sql"),
+    include_str!("migrations/0005_spans_logs.sql"),
 ];
 
 /// Runs with more points for each series than this are added up once, and the totals kept.
@@ -52,6 +57,8 @@ pub(crate) struct Sqlite {
     connection: Connection,
     /// Number of series by run, for the limit.
     series: HashMap<i64, u64>,
+    /// Number of spans by run, as far as it was counted, for the limit.
+    spans: HashMap<i64, u64>,
 }
 
 // === impl Sqlite ===
@@ -63,6 +70,7 @@ impl Sqlite {
             path: path.to_owned(),
             connection,
             series: HashMap::new(),
+            spans: HashMap::new(),
         })
     }
 
@@ -114,32 +122,49 @@ impl Sqlite {
     }
 
     pub(crate) fn append(&mut self, target: Target, batch: &Batch) -> Result<Appended, Error> {
+        self.append_with("storing points in", |append| {
+            for resource in &batch.resources {
+                append.resource(target, resource)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Puts something in, all of it or nothing; nothing, too, where `put_in` says that it is not to stay.
+    fn append_with(
+        &mut self,
+        doing: &'static str,
+        put_in: impl FnOnce(&mut Append<'_>) -> rusqlite::Result<bool>,
+    ) -> Result<Appended, Error> {
         let Self {
             path,
             connection,
             series,
+            spans,
         } = self;
         let mut appended = Appended::default();
         let result = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
-                let mut append = Append {
+                let is_to_stay = put_in(&mut Append {
                     transaction: &transaction,
                     series,
+                    spans,
                     appended: &mut appended,
-                };
-                for resource in &batch.resources {
-                    append.resource(target, resource)?;
+                })?;
+                if is_to_stay {
+                    transaction.commit()?;
                 }
-                transaction.commit()
+                Ok(is_to_stay)
             });
+        if !matches!(result, Ok(true)) {
+            // What was counted has been rolled back.
+            series.clear();
+            spans.clear();
+        }
         match result {
-            Ok(()) => Ok(appended),
-            Err(error) => {
-                // What was counted may have been rolled back.
-                series.clear();
-                Err(failed(path, "storing points in", error))
-            }
+            Ok(_) => Ok(appended),
+            Err(error) => Err(failed(path, doing, error)),
         }
     }
 
@@ -250,6 +275,8 @@ struct Append<'a> {
     transaction: &'a Transaction<'a>,
     /// Number of series by run, for the limit.
     series: &'a mut HashMap<i64, u64>,
+    /// Number of spans by run, as far as it was counted, for the limit.
+    spans: &'a mut HashMap<i64, u64>,
     appended: &'a mut Appended,
 }
 
@@ -258,28 +285,12 @@ impl Append<'_> {
         if points.metrics.iter().all(|metric| metric.points.is_empty()) {
             return Ok(());
         }
-        let run = match target {
-            Target::Run(run) => run,
-            Target::PerInstance => self.instance_run(points)?,
-        };
-        if !self.appended.runs.contains(&run) {
-            self.appended.runs.push(run);
-            // What was kept of it is no longer all of it.
-            self.transaction
-                .prepare_cached(
-                    "UPDATE run SET summarised = 0, totalled = 0
-                     WHERE id = ?1 AND (summarised = 1 OR totalled = 1)",
-                )?
-                .execute([run])?;
-        }
-        let attributes = json(&points.resource);
-        let resource: i64 = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO resource (run_id, attributes) VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET attributes = excluded.attributes RETURNING id",
-            )?
-            .query_row(params![run, attributes], |row| row.get(0))?;
+        let starts = points.metrics.iter().flat_map(|metric| &metric.points);
+        let started = starts
+            .map(|point| point.start_unix_ns)
+            .filter(|&start| start > 0)
+            .min();
+        let (run, resource) = self.resource_row(target, &points.resource, started)?;
         for metric in &points.metrics {
             for point in &metric.points {
                 match self.series(run, resource, metric, point)? {
@@ -291,16 +302,42 @@ impl Append<'_> {
         Ok(())
     }
 
+    /// The run that something of this resource goes to, and the row of the resource in it.
+    fn resource_row(
+        &mut self,
+        target: Target,
+        resource: &Attributes,
+        started: Option<u64>,
+    ) -> rusqlite::Result<(i64, i64)> {
+        let run = match target {
+            Target::Run(run) => run,
+            Target::PerInstance => self.instance_run(resource, started)?,
+        };
+        if !self.appended.runs.contains(&run) {
+            self.appended.runs.push(run);
+            // What was kept of it is no longer all of it.
+            self.transaction
+                .prepare_cached(
+                    "UPDATE run SET summarised = 0, totalled = 0
+                     WHERE id = ?1 AND (summarised = 1 OR totalled = 1)",
+                )?
+                .execute([run])?;
+        }
+        let row = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO resource (run_id, attributes) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET attributes = excluded.attributes RETURNING id",
+            )?
+            .query_row(params![run, json(resource)], |row| row.get(0))?;
+        Ok((run, row))
+    }
+
     /// The run of the service instance, created or opened again where needed.
-    fn instance_run(&self, points: &ResourcePoints) -> rusqlite::Result<i64> {
-        let text = |key: &str| points.resource.get(key).map(points::text);
+    fn instance_run(&self, resource: &Attributes, started: Option<u64>) -> rusqlite::Result<i64> {
+        let text = |key: &str| resource.get(key).map(points::text);
         let service = text("service.name").unwrap_or_else(|| UNKNOWN_SERVICE.into());
         let instance = text("service.instance.id").unwrap_or_default();
-        let starts = points.metrics.iter().flat_map(|metric| &metric.points);
-        let started = starts
-            .map(|point| point.start_unix_ns)
-            .filter(|&start| start > 0)
-            .min();
         self.transaction
             .prepare_cached(
                 "INSERT INTO run (name, source, status, started_unix_ns, service_name, service_instance_id)
@@ -416,6 +453,41 @@ impl Append<'_> {
                 Ok((row.get(0)?, row.get(1)?, row::value(row, 2)?))
             })
             .optional()
+    }
+
+    /// Adds to the one point of a series whose points are made here, of what came in pieces.
+    fn accumulate(
+        &self,
+        series: i64,
+        [mut start, mut time]: [u64; 2],
+        mut value: Value,
+    ) -> rusqlite::Result<()> {
+        let known: Option<(i64, u64, u64, Value)> = self
+            .transaction
+            .prepare_cached(
+                "SELECT id, start_unix_ns, time_unix_ns, value_int, value_double, count, sum, min, max,
+                        scale, zero_count, zero_threshold, bounds, buckets
+                 FROM point WHERE series_id = ?1 LIMIT 1",
+            )?
+            .query_row([series], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row::value(row, 3)?))
+            })
+            .optional()?;
+        if let Some((id, known_start, known_time, known_value)) = known {
+            (start, time) = (start.min(known_start), time.max(known_time));
+            total::add(&mut value, &known_value);
+            self.transaction
+                .prepare_cached("DELETE FROM point WHERE id = ?1")?
+                .execute([id])?;
+        }
+        insert_point(
+            self.transaction,
+            INSERT_POINT,
+            series,
+            [start, time],
+            &value,
+        )?;
+        Ok(())
     }
 
     fn insert(&mut self, series: i64, point: &Point) -> rusqlite::Result<()> {

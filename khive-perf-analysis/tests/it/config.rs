@@ -47,7 +47,7 @@ fn thresholds_severities_and_limits_decide_what_fails() {
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path();
     slower(directory);
-    let cases: [(&str, &[&str], i32); 9] = [
+    let cases: [(&str, &[&str], i32); 11] = [
         ("", &[], 1),
         ("min_effect = \"40 %\"", &[], 0),
         ("min_effect = \"40 %\"", &["--min-effect", "5"], 1),
@@ -66,6 +66,16 @@ fn thresholds_severities_and_limits_decide_what_fails() {
         ),
         (
             "[environment.ci]\nfail_on = \"critical\"",
+            &["--environment", "ci"],
+            0,
+        ),
+        (
+            "[[callsite]]\nname = \"app::work\"\nmin_effect = 50\nmax = { p95 = \"1.2 ms\" }",
+            &[],
+            1,
+        ),
+        (
+            "[[environment.ci.callsite]]\nname = \"app::work\"\nmin_effect = 50",
             &["--environment", "ci"],
             0,
         ),
@@ -103,6 +113,26 @@ fn what_is_wrong_is_told_with_file_line_and_key() {
             "a time with its unit",
         ),
         ("[thresholds\n", ":1: ", ""),
+        (
+            "confidence = 0.9\n[environment.ci]\nconfidence = 2.0",
+            ":3: ",
+            "from 0.5 to below 1",
+        ),
+        (
+            "[[callsite]]\nname = \"x\"\nmin_effect = 5\n[[callsite]]\nmin_effect = 5",
+            ":4: ",
+            "needs a `service`",
+        ),
+        (
+            "[limits]\nmax_leak_rate = \"1 MB/h\"",
+            ":2: ",
+            "no rate like",
+        ),
+        (
+            "[limits]\nmax_leak = \"1 MiB/h\"",
+            ":2: ",
+            "unknown field `max_leak`",
+        ),
     ];
     for (config, place, hint) in cases {
         let (code, text) = check(directory, config, &[]);

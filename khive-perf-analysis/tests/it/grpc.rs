@@ -134,7 +134,7 @@ async fn overload_is_unavailable_with_retry_info() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_are_counted_and_unknown_services_are_unimplemented() {
+async fn spans_without_ids_are_rejected_and_unknown_services_are_unimplemented() {
     let served = Served::start().await;
     let endpoint = format!("http://{}", served.receiver.grpc_addr());
     let scope_spans = vec![ScopeSpans {

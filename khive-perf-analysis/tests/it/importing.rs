@@ -5,6 +5,10 @@ use std::process::{Command, Output};
 
 use khive_perf_analysis::importers::{self, Imported, Naming, Tool};
 use khive_perf_analysis::model::CallsiteRun;
+use khive_perf_analysis::points::logs::{LogRecord, ResourceLogs};
+use khive_perf_analysis::points::spans::{
+    Id, Operation, OperationSpans, ResourceSpans, Span, SpanKind, SpanStatus,
+};
 use khive_perf_analysis::points::{
     Attributes, BoundedHistogram, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value,
 };
@@ -245,7 +249,45 @@ fn odd_run() -> RunPoints {
                 ),
             ],
         }],
+        spans: odd_spans(),
+        logs: odd_logs(),
     }
+}
+
+fn odd_spans() -> Vec<ResourceSpans> {
+    vec![ResourceSpans {
+        resource: Attributes::from([("service.name".into(), json!("y"))]),
+        operations: vec![OperationSpans {
+            operation: Operation {
+                scope_name: "s".into(),
+                name: "GET /\u{e9}".into(),
+                kind: SpanKind::Client,
+                attributes: Attributes::from([("code.line.number".into(), json!(7))]),
+            },
+            spans: vec![Span {
+                trace_id: Id([0xab; 16]),
+                span_id: Id([1; 8]),
+                parent_span_id: Some(Id([2; 8])),
+                start_unix_ns: 1_795_475_739_952_600_833,
+                duration_ns: 3,
+                status: SpanStatus::Error,
+                attributes: Attributes::from([("n".into(), json!(0.1))]),
+            }],
+        }],
+    }]
+}
+
+fn odd_logs() -> Vec<ResourceLogs> {
+    vec![ResourceLogs {
+        resource: Attributes::new(),
+        records: vec![LogRecord {
+            time_unix_ns: 5,
+            severity: 17,
+            event: "e".into(),
+            body: "b\n".into(),
+            attributes: Attributes::new(),
+        }],
+    }]
 }
 
 #[test]
@@ -257,6 +299,8 @@ fn what_goes_out_comes_in_again_byte_for_byte() {
     runs.push(RunPoints {
         name: "empty".into(),
         resources: Vec::new(),
+        spans: Vec::new(),
+        logs: Vec::new(),
         baseline: false,
         ..odd_run()
     });

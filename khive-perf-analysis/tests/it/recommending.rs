@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use khive_perf_analysis::model::{CallsiteKey, ExpHistogram};
+use khive_perf_analysis::points::spans::{
+    Id, Operation, OperationSpans, ResourceSpans, Span, SpanKind, SpanStatus,
+};
 use khive_perf_analysis::points::{
     Attributes, Batch, ExpPoint, Kind, MetricPoints, Point, ResourcePoints, Temporality, Value,
 };
@@ -386,4 +389,142 @@ fn on_the_command_line_findings_are_told_left_alone_and_verified() {
     let text = answer(&recommend(&db, &["before", "--verify", "after"]));
     assert!(text.contains("gone") && text.contains("panics"), "{text}");
     assert_eq!(recommend(&db, &["unknown"]).status.code(), Some(2));
+}
+
+/// Spans of one trace below a root of 100 ms: name, kind, start and length in milliseconds, what it asks for.
+fn traced(children: &[(&str, SpanKind, u64, u64, Option<&str>)]) -> Vec<ResourceSpans> {
+    const MS: u64 = SECOND / 1_000;
+    let span = |id: u64, parent: Option<u64>, start: u64, length: u64, asks: Option<&str>| Span {
+        trace_id: Id([7; 16]),
+        span_id: Id((id + 1).to_be_bytes()),
+        parent_span_id: parent.map(|id| Id((id + 1).to_be_bytes())),
+        start_unix_ns: START + start * MS,
+        duration_ns: length * MS,
+        status: SpanStatus::Unset,
+        attributes: asks
+            .map(|asks| ("db.query.text".to_owned(), json!(asks)))
+            .into_iter()
+            .collect(),
+    };
+    let operation = |name: &str, kind| Operation {
+        name: name.to_owned(),
+        kind,
+        ..Operation::default()
+    };
+    let mut operations = vec![OperationSpans {
+        operation: operation("checkout", SpanKind::Server),
+        spans: vec![span(0, None, 0, 100, None)],
+    }];
+    for (id, (name, kind, start, length, asks)) in (1..).zip(children) {
+        let of = operation(name, *kind);
+        let span = span(id, Some(0), *start, *length, *asks);
+        match operations.iter_mut().find(|known| known.operation == of) {
+            Some(known) => known.spans.push(span),
+            None => operations.push(OperationSpans {
+                operation: of,
+                spans: vec![span],
+            }),
+        }
+    }
+    let resource = Attributes::from([("service.name".to_owned(), json!("shop"))]);
+    vec![ResourceSpans {
+        resource,
+        operations,
+    }]
+}
+
+/// The rules that find something in these children, and what they save in milliseconds.
+fn found_in(children: &[(&str, SpanKind, u64, u64, Option<&str>)]) -> Vec<(&'static str, f64)> {
+    let facts = Facts::default().with_spans(&traced(children));
+    let found = findings(&facts);
+    let saving = |of: &khive_perf_analysis::recommend::Finding| (of.saving_s * 1e3).round();
+    found.iter().map(|of| (of.rule, saving(of))).collect()
+}
+
+#[test]
+fn the_same_call_again_and_again_below_one_is_found() {
+    use SpanKind::Client;
+    let texts: Vec<String> = (0..12).map(|id| format!("SELECT {id}")).collect();
+    let many = |number: usize, length: u64| {
+        let of = |at: usize| ("query", Client, 8 * at as u64, length, Some(&*texts[at]));
+        (0..number).map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(found_in(&many(5, 7)), [("n-plus-one", 28.0)]);
+    assert_eq!(found_in(&many(4, 7)), []);
+    // All at the same time cost what the longest does, and so nothing could be saved.
+    let at_once: Vec<_> = (0..5)
+        .map(|at| ("query", Client, 0, 7, Some(&*texts[at])))
+        .collect();
+    assert_eq!(found_in(&at_once), []);
+    let same: Vec<_> = (0..6)
+        .map(|at| ("query", Client, 8 * at, 7, Some("SELECT 1")))
+        .collect();
+    assert_eq!(found_in(&same), [("redundant-calls", 35.0)]);
+    // Where nothing tells what they ask for, they are taken to differ.
+    let bare: Vec<_> = (0..6)
+        .map(|at| ("query", Client, 8 * at, 7, None))
+        .collect();
+    assert_eq!(found_in(&bare), [("n-plus-one", 35.0)]);
+}
+
+#[test]
+fn waiting_one_after_the_other_is_found() {
+    use SpanKind::{Client, Internal};
+    let chain = |kind| {
+        [
+            ("GET /stock", kind, 0, 20, None),
+            ("GET /price", kind, 20, 30, None),
+            ("GET /user", kind, 60, 25, None),
+        ]
+    };
+    assert_eq!(found_in(&chain(Client)), [("serialised-awaits", 45.0)]);
+    // Work of its own is not waited for.
+    assert_eq!(found_in(&chain(Internal)), []);
+    let mut overlapping = chain(Client);
+    overlapping[1].2 = 10;
+    assert_eq!(found_in(&overlapping), []);
+    let mut same = chain(Client);
+    same[1].0 = "GET /stock";
+    assert_eq!(found_in(&same), []);
+}
+
+#[test]
+fn a_call_that_makes_many_at_once_is_found() {
+    let many = |number: usize| {
+        let child = ("fetch", SpanKind::Internal, 0, 50, None);
+        vec![child; number]
+    };
+    let rules: Vec<&str> = found_in(&many(21)).iter().map(|(rule, _)| *rule).collect();
+    assert_eq!(rules, ["fan-out"]);
+    assert_eq!(found_in(&many(20)), []);
+}
+
+#[test]
+fn waiting_for_a_turn_is_found_by_its_name() {
+    let waits = |name: &str| {
+        let mut facts = facts();
+        let of = &mut facts.callsites[0];
+        of.key.name = name.to_owned();
+        of.ok = histogram(&[(1_000, 2e-3)]);
+        (of.busy_s, of.self_s, of.idle_s) = (0.01, 0.01, 1.99);
+        of.wall_s[0] = 2.0;
+        rules(&facts)
+    };
+    assert_eq!(waits("shop::pool::acquire"), ["contended-wait"]);
+    assert_eq!(waits("shop::pool::query"), [""; 0]);
+}
+
+#[test]
+fn sampled_traces_stand_for_all_calls() {
+    let children: Vec<_> = (0..5)
+        .map(|at| ("a", SpanKind::Client, 8 * at, 7, None))
+        .collect();
+    let spans = traced(&children);
+    // The metrics know of a thousand calls, of which five were traced.
+    let found = findings(&facts().with_spans(&spans));
+    assert_eq!(found[0].rule, "n-plus-one");
+    assert!(
+        (found[0].saving_s - 0.028 * 200.0).abs() < 1e-9,
+        "{found:?}"
+    );
 }

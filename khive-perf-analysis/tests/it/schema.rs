@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use khive_perf_analysis::store::{NewRun, Store};
+use khive_perf_analysis::store::{NewRun, Store, Target};
 use rusqlite::Connection;
 
 use crate::support::db_in;
@@ -79,7 +79,7 @@ fn an_empty_file_is_migrated_and_a_database_opened_again_keeps_its_runs() {
         number.map_or_else(|_| read.expect("a word"), |number| number.to_string())
     };
     assert_eq!(pragma("application_id"), 0x6b68_7066.to_string());
-    assert_eq!(pragma("user_version"), "4");
+    assert_eq!(pragma("user_version"), "5");
     assert_eq!(pragma("journal_mode"), "wal");
     let runs = Store::open(&db)
         .expect("the database")
@@ -89,4 +89,44 @@ fn an_empty_file_is_migrated_and_a_database_opened_again_keeps_its_runs() {
         runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(),
         ["kept"]
     );
+}
+
+/// The schema as it was when version 4 was new, and a run with one point.
+const VERSION_4: [&str; 5] = [
+    include_str!("../../src/store/migrations/0001_runs_series_points.sql"),
+    include_str!("../../src/store/migrations/0002_history.sql"),
+    include_str!("../../src/store/migrations/0003_totals.sql"),
+    include_str!("../../src/store/migrations/0004_acknowledged.sql"),
+    "INSERT INTO run (name, source, status, started_unix_ns) VALUES ('old', 'run', 'complete', 5);
+     INSERT INTO resource (run_id, attributes) VALUES (1, '{\"service.name\":\"shop\"}');
+     INSERT INTO series (resource_id, scope_name, scope_version, scope_attributes, metric, unit, kind,
+                         temporality, monotonic, attributes)
+     VALUES (1, '', '', '{}', 'khive.perf.function.calls', '{call}', 'sum', 'cumulative', 1,
+             '{\"code.function.name\":\"shop::pay\"}');
+     INSERT INTO point (series_id, start_unix_ns, time_unix_ns, value_int) VALUES (1, 5, 6, 42);
+     PRAGMA user_version = 4; PRAGMA application_id = 1802006630;",
+];
+
+#[test]
+fn a_database_of_version_4_keeps_its_runs_and_takes_spans() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = db_in(&dir);
+    let connection = Connection::open(&db).expect("a database");
+    for part in VERSION_4 {
+        connection.execute_batch(part).expect("the old schema");
+    }
+    drop(connection);
+    let store = Store::open(&db).expect("a database that can be brought up to date");
+    let run = store.load(1).expect("the old run");
+    assert_eq!(
+        run.callsites
+            .values()
+            .map(|of| of.calls)
+            .collect::<Vec<_>>(),
+        [[42, 0, 0, 0]]
+    );
+    assert_eq!(store.spans(1).expect("no spans yet"), []);
+    let spans = [crate::traces::spans_of("shop", &[("work", 1, None, 10)])];
+    let appended = store.append_spans(Target::Run(1), &spans);
+    assert_eq!(appended.expect("room for spans").stored, 1);
 }

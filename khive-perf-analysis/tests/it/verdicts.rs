@@ -200,3 +200,33 @@ fn runs_that_failed_or_have_not_ended_are_left_out_and_named() {
         "{said}"
     );
 }
+
+#[test]
+fn runs_of_two_machines_are_compared_only_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = db_in(&dir);
+    let store = Store::open(&db).expect("a new database");
+    for (name, host) in [("base", "a"), ("new", "b"), ("again", "a")] {
+        for _ in 0..3 {
+            let run = store.create_run(&NewRun {
+                name: name.to_owned(),
+                ..NewRun::default()
+            });
+            let run = run.expect("a run");
+            let mut of = crate::traces::spans_of("shop", &[("work", 1, None, 10)]);
+            of.resource.insert("host.name".to_owned(), host.into());
+            store.append_spans(Target::Run(run), &[of]).expect("stored");
+            end(&store, run, Status::Complete);
+        }
+    }
+    let (code, answer, said) = khive_perf(&db, &["check", "base", "new"]);
+    assert_eq!((code, answer.as_str()), (2, ""), "{said}");
+    assert!(said.contains("another machine"), "{said}");
+    for arguments in [
+        &["check", "base", "again"][..],
+        &["check", "base", "new", "--across-machines"],
+    ] {
+        let (code, _, said) = khive_perf(&db, arguments);
+        assert_ne!(code, 2, "{arguments:?}: {said}");
+    }
+}

@@ -110,7 +110,7 @@ pub(super) const LAYERS: &[Layers] = &[
             &["points", "stats"],
             &["store", "detect"],
             &["receiver", "report", "recommend"],
-            &["run", "config", "importers"],
+            &["run", "config", "importers", "pages"],
             &["cli"],
         ],
         doors: &[

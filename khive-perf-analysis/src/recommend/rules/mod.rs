@@ -4,6 +4,7 @@ mod futures;
 mod memory;
 mod outcomes;
 mod time;
+mod traces;
 
 use crate::recommend::facts::{CallsiteFacts, Facts, Leak};
 use crate::recommend::finding::{Confidence, Finding, id};
@@ -23,6 +24,7 @@ enum Look {
     Callsite(fn(&CallsiteFacts, &Facts) -> Option<Symptom>),
     Leak(fn(&Leak) -> Option<Symptom>),
     Run(fn(&Facts) -> Option<Symptom>),
+    Traces(fn(&Facts) -> Vec<Seen>),
 }
 
 /// What a rule sees.
@@ -32,6 +34,15 @@ struct Symptom {
     saving_s: f64,
     confidence: Confidence,
     is_always_told: bool,
+}
+
+/// What a rule sees, and where.
+#[derive(Debug)]
+struct Seen {
+    service: String,
+    callsite: String,
+    place: Option<(String, i64)>,
+    symptom: Symptom,
 }
 
 impl Symptom {
@@ -79,6 +90,11 @@ pub const RULES: &[Rule] = &[
     memory::ALLOCATIONS,
     memory::LARGE,
     memory::LEAK,
+    traces::N_PLUS_ONE,
+    traces::REDUNDANT,
+    traces::SERIALISED,
+    traces::FAN_OUT_RULE,
+    traces::CONTENDED,
 ];
 
 impl Rule {
@@ -116,6 +132,10 @@ impl Rule {
                 .leaks
                 .iter()
                 .filter_map(|of| Some(finding(&of.service, &of.name, of.place.clone(), look(of)?)))
+                .collect(),
+            Look::Traces(look) => look(facts)
+                .into_iter()
+                .map(|seen| finding(&seen.service, &seen.callsite, seen.place, seen.symptom))
                 .collect(),
             Look::Run(look) => look(facts)
                 .map(|seen| finding("", "(the process)", None, seen))

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::params;
 
 use crate::error::Error;
 use crate::points::{MetricPoints, Point, ResourcePoints};
 use crate::store::row::{failed, integer, json};
-use crate::store::sqlite::{Append, Sqlite};
-use crate::store::{Appended, RunPoints, SERIES_MAX_PER_RUN, SeriesTotal, Target};
+use crate::store::sqlite::Sqlite;
+use crate::store::{RunPoints, SERIES_MAX_PER_RUN, SeriesTotal, Target};
 
 impl Sqlite {
     /// Every point of a run, by resource and metric; in an order that says nothing of how they came.
@@ -30,41 +30,27 @@ impl Sqlite {
     /// Puts runs in, all or none.
     pub(crate) fn restore(&mut self, runs: &[&RunPoints]) -> Result<(), Error> {
         let has_baseline = !self.baseline()?.is_empty();
-        let Self {
-            path,
-            connection,
-            series,
-        } = self;
-        let mut appended = Appended::default();
-        let result = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                for run in runs {
-                    let id = insert(&transaction, run)?;
-                    if run.baseline && !has_baseline {
-                        transaction
-                            .prepare_cached("INSERT INTO baseline (run_id) VALUES (?1)")?
-                            .execute([id])?;
-                    }
-                    let mut append = Append {
-                        transaction: &transaction,
-                        series,
-                        appended: &mut appended,
-                    };
-                    for resource in &run.resources {
-                        append.resource(Target::Run(id), resource)?;
-                    }
+        let appended = self.append_with("storing runs in", |append| {
+            for run in runs {
+                let id = insert(append.transaction, run)?;
+                if run.baseline && !has_baseline {
+                    append
+                        .transaction
+                        .prepare_cached("INSERT INTO baseline (run_id) VALUES (?1)")?
+                        .execute([id])?;
                 }
-                if appended.rejected == 0 {
-                    transaction.commit()?;
+                for resource in &run.resources {
+                    append.resource(Target::Run(id), resource)?;
                 }
-                Ok(())
-            });
-        if result.is_err() || appended.rejected > 0 {
-            // What was counted has been rolled back.
-            series.clear();
-        }
-        result.map_err(|error| failed(path, "storing runs in", error))?;
+                for spans in &run.spans {
+                    append.restored_spans(id, spans)?;
+                }
+                for logs in &run.logs {
+                    append.restored_logs(id, logs)?;
+                }
+            }
+            Ok(append.appended.rejected == 0)
+        })?;
         if appended.rejected > 0 {
             let says = format!("a run has more than {SERIES_MAX_PER_RUN} series; split it");
             return Err(Error::refused(says));

@@ -1,5 +1,8 @@
 //! What a source sent, as plain values that know neither OTLP nor SQL.
 
+pub mod logs;
+pub mod spans;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

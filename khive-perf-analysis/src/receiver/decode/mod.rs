@@ -1,4 +1,7 @@
-//! OTLP to plain points, refusing what cannot be true; the only file that knows the data model of OTLP.
+//! OTLP metrics to plain points, refusing what cannot be true; with its children the only place that knows OTLP's data model.
+
+mod logs;
+mod spans;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +13,11 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use serde_json::Value as Json;
 
+pub(crate) use self::logs::logs;
+pub(crate) use self::spans::spans;
 use crate::model::ExpHistogram;
 use crate::points::{
-    Attributes, Batch, BoundedHistogram, ExpPoint, Kind, MetricPoints, Point, ResourcePoints,
+    self, Attributes, Batch, BoundedHistogram, ExpPoint, Kind, MetricPoints, Point, ResourcePoints,
     Temporality, Value,
 };
 
@@ -407,6 +412,39 @@ fn attributes(from: Vec<KeyValue>) -> Attributes {
     from.into_iter()
         .map(|pair| (pair.key, json(pair.value)))
         .collect()
+}
+
+/// Attributes that a span or log record keeps, by key, and the bytes that each value may have.
+const KEPT_MAX: usize = 32;
+const KEPT_BYTES_MAX: usize = 512;
+
+/// The attributes of a span or log record, as far as they are kept: there may be millions of them.
+fn kept(from: Vec<KeyValue>) -> Attributes {
+    let mut all = attributes(from);
+    while all.len() > KEPT_MAX {
+        all.pop_last();
+    }
+    for value in all.values_mut() {
+        if value.is_array() || value.is_object() || value.is_string() {
+            let text = points::text(value);
+            if text.len() > KEPT_BYTES_MAX {
+                *value = Json::String(shortened(&text));
+            }
+        }
+    }
+    all
+}
+
+/// The beginning of a text.
+fn shortened(text: &str) -> String {
+    if text.len() <= KEPT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = (0..=KEPT_BYTES_MAX)
+        .rev()
+        .find(|&end| text.is_char_boundary(end))
+        .unwrap_or_default();
+    format!("{}..", text.get(..end).unwrap_or_default())
 }
 
 /// Numbers that JSON has no word for become text; bytes become text of hexadecimal digits.
