@@ -7,7 +7,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use khive_perf::alloc::TrackingAllocator;
 use khive_perf_examples::demo;
+
+#[global_allocator]
+static ALLOCATOR: TrackingAllocator = TrackingAllocator::system();
 
 /// An agent-orchestration service to be measured.
 #[derive(Parser)]

@@ -7,12 +7,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use khive_perf::alloc::TrackingAllocator;
 use khive_perf_analysis::detect::Comparison;
 use khive_perf_analysis::report;
 use khive_perf_analysis::store::Store;
 use khive_perf_examples::campaign::{self, Measured, Progress, Side};
 use khive_perf_examples::demo::{self, Inject};
 use khive_perf_examples::load::Plan;
+
+#[global_allocator]
+static ALLOCATOR: TrackingAllocator = TrackingAllocator::system();
 
 /// Runs the demo service as it should be and with a fault, and shows what the comparison finds.
 #[derive(Debug, Parser)]

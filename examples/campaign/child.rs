@@ -35,6 +35,8 @@ pub struct Measured {
 const START_DEADLINE: Duration = Duration::from_secs(20);
 /// How long the service may take to end, its last export included.
 const END_DEADLINE: Duration = Duration::from_secs(20);
+/// How often the service looks for leaks: often enough for hundreds of looks at a run of seconds.
+const LEAK_WATCH_MS: u64 = 10;
 const TICK: Duration = Duration::from_millis(500);
 
 /// Runs `program service` once, under the load of `plan`, and stores what it sends as a run of `side`.
@@ -51,7 +53,16 @@ pub fn measure(
     progress: &Progress,
 ) -> Result<Measured, Box<dyn StdError>> {
     let inject = inject.to_string();
-    let arguments = ["service", "--inject", &inject, "--table", "--as-child"];
+    let looks = LEAK_WATCH_MS.to_string();
+    let arguments = [
+        "service",
+        "--inject",
+        &inject,
+        "--table",
+        "--as-child",
+        "--leak-watch",
+        &looks,
+    ];
     let command: Vec<String> = std::iter::once(program.display().to_string())
         .chain(arguments.iter().map(|&argument| argument.to_owned()))
         .collect();

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io::Write;
 use std::time::Duration;
 
+use khive_perf::leak::{LeakConfig, LeakWatch};
 use tokio::io::AsyncReadExt;
 
 use crate::demo::config::Config;
@@ -18,6 +19,10 @@ pub struct Args {
     /// Print what was measured as a table before ending.
     #[arg(long)]
     table: bool,
+
+    /// Look for leaks every so many milliseconds, and send what is found; for a program with a `TrackingAllocator`.
+    #[arg(long, value_name = "MILLISECONDS")]
+    leak_watch: Option<u64>,
 
     /// End when standard input is closed, and fail unless all that was measured was delivered.
     #[arg(long, hide = true)]
@@ -41,9 +46,15 @@ pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
     let Args {
         config,
         table,
+        leak_watch,
         as_child,
     } = args;
-    let exporter = khive_perf_otel::install()?;
+    let watch = leak_watch.map(watch).transpose()?;
+    let mut exporter = khive_perf_otel::Exporter::from_env()?;
+    if let Some(watch) = &watch {
+        exporter = exporter.leak_reports(watch.reports());
+    }
+    let exporter = exporter.install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("demo")
@@ -73,6 +84,14 @@ pub fn run(args: Args, out: &mut impl Write) -> Result<(), Box<dyn StdError>> {
     }
     writeln!(std::io::stderr(), "{message}")?; // a service outlives its backend
     Ok(())
+}
+
+/// The service holds little, and runs for seconds in a comparison: so that a leak shows, each 4 KiB are looked at.
+fn watch(period_ms: u64) -> Result<LeakWatch, Box<dyn StdError>> {
+    const SAMPLE_BYTES: u64 = 4_096;
+    khive_perf::configure(khive_perf::Config::default().heap_sample_bytes(SAMPLE_BYTES))?;
+    let period = Duration::from_millis(period_ms);
+    Ok(LeakWatch::start(LeakConfig::default(), period)?)
 }
 
 /// Waits for ctrl-c or, on Unix, SIGTERM.

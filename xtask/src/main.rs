@@ -18,6 +18,7 @@ mod lints;
 mod off;
 mod run;
 mod tidy;
+mod workflow;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,12 @@ const COMMANDS: &[Command] = &[
                [POINTS], ten million where nothing is said",
         needs: "a C compiler, and a gigabyte on disk for each four million points",
         run: judge_exam::store,
+    },
+    Command {
+        name: "workflow",
+        does: "runs the steps of the performance workflow, as they are written, on a small history",
+        needs: "bash, git, and some minutes",
+        run: workflow::command,
     },
     Command {
         name: "kills",
