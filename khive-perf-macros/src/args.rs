@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Expr, Ident, LitStr, Path, Result, Token};
+use syn::{Attribute, Error, Expr, Ident, LitStr, Path, Result, Token};
 
+use crate::conditional;
 use crate::fields::{self, Field};
 use crate::settings::{self, Settings};
 
@@ -62,7 +63,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "fields",
         read: |at, input, options| {
-            fields::fields(input).map(|all| options.fields = Some((at, all)))
+            fields::fields(at, input).map(|all| options.fields = Some((at, all)))
         },
     },
     Argument {
@@ -202,8 +203,25 @@ fn supported() -> String {
     format!("supported: {}", names.join(", "))
 }
 
+/// What other attributes call these arguments.
+const OTHER_NAMES: [(&str, &[&str]); 7] = [
+    ("name", &["label", "short_name"]),
+    ("group", &["target", "module", "category"]),
+    ("err", &["error", "errors", "result"]),
+    ("ok_if", &["error_if", "err_if"]),
+    ("fields", &["properties", "args", "attributes", "tags"]),
+    ("sample", &["rate", "sampling"]),
+    ("slow", &["threshold"]),
+];
+
 fn unknown(written: &str) -> String {
-    let hint = near(written, ARGUMENTS.iter().map(|argument| argument.name));
+    let alias = OTHER_NAMES
+        .iter()
+        .find(|(_, others)| others.contains(&written));
+    let hint = match alias {
+        Some((name, _)) => format!(" (did you mean `{name}`?)"),
+        None => near(written, ARGUMENTS.iter().map(|argument| argument.name)),
+    };
     format!("unknown argument `{written}`{hint}; {}", supported())
 }
 
@@ -251,7 +269,8 @@ fn flag(at: Span, input: ParseStream<'_>) -> Result<Span> {
 fn text(at: Span, input: ParseStream<'_>) -> Result<LitStr> {
     equals(at, input)?;
     if !input.peek(LitStr) {
-        return Err(input.error("expected a string literal: what a callsite is called must be known when it is compiled"));
+        let expected = "expected a string literal: what a callsite is called must be known when it is compiled";
+        return Err(Error::new(here(at, input), expected));
     }
     let text: LitStr = input.parse()?;
     if text.value().trim().is_empty() {
@@ -266,7 +285,10 @@ fn text(at: Span, input: ParseStream<'_>) -> Result<LitStr> {
 fn predicate(at: Span, input: ParseStream<'_>) -> Result<Expr> {
     equals(at, input)?;
     let error = "expected a path such as `Option::is_some`, or a closure over a reference to the returned value";
-    let start = input.span();
+    let start = here(at, input);
+    if input.is_empty() {
+        return Err(Error::new(start, error));
+    }
     match input.parse()? {
         Expr::Closure(closure) if closure.inputs.len() != 1 => Err(Error::new(
             start,
@@ -279,9 +301,11 @@ fn predicate(at: Span, input: ParseStream<'_>) -> Result<Expr> {
 
 fn path(at: Span, input: ParseStream<'_>) -> Result<Path> {
     equals(at, input)?;
+    let start = here(at, input);
+    let is_empty = input.is_empty();
     let error = |error: Error| {
         let message = "expected the path of the crate, such as `crate = my_sdk::khive_perf`";
-        Error::new(error.span(), message)
+        Error::new(if is_empty { start } else { error.span() }, message)
     };
     input.call(Path::parse_mod_style).map_err(error)
 }
@@ -291,11 +315,23 @@ pub(crate) fn equals(at: Span, input: ParseStream<'_>) -> Result<()> {
     if input.peek(Token![=]) {
         return input.parse::<Token![=]>().map(drop);
     }
-    let at = if input.is_empty() { at } else { input.span() };
-    Err(Error::new(at, "expected `=` and a value after the name"))
+    Err(Error::new(
+        here(at, input),
+        "expected `=` and a value after the name",
+    ))
+}
+
+/// The next token; behind the last one, the name of the argument, rather than the whole attribute.
+pub(crate) fn here(at: Span, input: ParseStream<'_>) -> Span {
+    if input.is_empty() { at } else { input.span() }
 }
 
 impl Options {
+    /// Whether an attribute inside of the one with these options is another one of ours.
+    pub(crate) fn is_same(&self, attr: &Attribute) -> bool {
+        conditional::is_measure(attr.path(), self.krate.as_ref())
+    }
+
     /// What is said here, and for the rest what is said around it.
     pub(crate) fn or(self, around: &Self) -> Self {
         let decides = self.err.is_some() || self.ok_if.is_some();

@@ -4,8 +4,9 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{ReturnType, Signature, Token, Type};
+use syn::{Expr, ReturnType, Signature, Token, Type};
 
+use crate::expectations;
 use crate::fields::{Capture, Field};
 use crate::input::{Block, Body, Function};
 use crate::model::{Checked, Measured, Success};
@@ -17,23 +18,30 @@ use crate::traced;
 
 /// The item with its functions measured.
 pub(crate) fn item(checked: &Checked) -> TokenStream {
-    emit(checked, &|measured| match measured.shape {
+    let function = |measured: &Measured| match measured.shape {
         Shape::Call => call(measured),
         Shape::AsyncFn => async_fn(measured),
         Shape::FlatAsyncFn => flat_async_fn(measured),
         Shape::Future(holder) => returned_future(measured, holder),
-    })
+    };
+    emit(checked, &function, true)
 }
 
 /// The item as it was, without our attributes on the members of a block.
 pub(crate) fn untouched(checked: &Checked) -> TokenStream {
-    emit(checked, &|measured| {
+    let function = |measured: &Measured| {
         let body = measured.body.group.to_token_stream();
         plain(&measured.function, &body)
-    })
+    };
+    emit(checked, &function, false)
 }
 
-fn emit(checked: &Checked, function: &dyn Fn(&Measured) -> TokenStream) -> TokenStream {
+/// The item with what `function` makes of each function; `chooses` where that depends on how it is measured.
+fn emit(
+    checked: &Checked,
+    function: &dyn Fn(&Measured) -> TokenStream,
+    chooses: bool,
+) -> TokenStream {
     match checked {
         Checked::Verbatim(tokens) => tokens.clone(),
         Checked::Measured(measured) => function(measured),
@@ -48,10 +56,26 @@ fn emit(checked: &Checked, function: &dyn Fn(&Measured) -> TokenStream) -> Token
             } = block;
             let contents = members
                 .iter()
-                .map(|member| emit(member, function))
+                .map(|member| emit(member, function, chooses))
                 .collect();
             let contents = in_braces_of(group, contents);
+            let relaxed = chooses.then(|| expectations::relaxed(attrs, true));
+            let attrs = relaxed.as_ref().unwrap_or(attrs);
             quote!(#(#attrs)* #head #contents)
+        }
+        Checked::Either {
+            mistakes,
+            plain,
+            so,
+            not_so,
+        } => {
+            let ways = if chooses {
+                vec![so, not_so]
+            } else {
+                vec![plain]
+            };
+            let ways = ways.iter().map(|way| emit(way, function, chooses));
+            quote!(#mistakes #(#ways)*)
         }
     }
 }
@@ -88,6 +112,8 @@ fn around(measured: &Measured, sig: &Signature, contents: &TokenStream, at: Span
     let Function {
         attrs, qualifiers, ..
     } = &measured.function;
+    let moved = measured.shape != Shape::Call || measured.success.is_some();
+    let attrs = expectations::relaxed(attrs, moved);
     let sig = measured.function.signature(sig);
     let inner_attrs = &measured.body.inner_attrs;
     let callsite = callsite(measured);
@@ -137,7 +163,7 @@ fn call(measured: &Measured) -> TokenStream {
         );
         quote_spanned!(Span::mixed_site()=> #allow let __khive_perf_returned = #returned;)
     };
-    let verdict = verdict(measured, success);
+    let verdict = verdict(measured, success, false);
     wrapper(
         measured,
         &sig,
@@ -306,15 +332,17 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
     }
     if let Some(success) = &measured.success {
         name.push_str("_if");
-        let predicate = match success {
-            // A closure, so that a type that is no `Result` is told once, and not in every type around it.
-            Success::ResultIsOk(at) => {
-                let is_ok = measured.paths.private_at("is_ok", *at);
-                let at = Span::mixed_site().located_at(*at);
-                quote_spanned!(at=> |__khive_perf_returned| #is_ok(__khive_perf_returned))
-            }
-            Success::Predicate(expr) => expr.to_token_stream(),
+        // A closure of ours, so that what does not fit is told once, and not in every type around it.
+        let verdict = verdict(measured, success, true);
+        let moves = match success {
+            Success::Predicate(predicate) => match &**predicate {
+                Expr::Closure(closure) => closure.capture.as_ref(),
+                _ => None,
+            },
+            Success::ResultIsOk(_) => None,
         };
+        let predicate =
+            quote_spanned!(Span::mixed_site()=> #moves |__khive_perf_returned| #verdict);
         arguments.extend(quote_spanned!(Span::mixed_site()=> , #predicate));
     }
     if !measured.fields.is_empty() {
@@ -460,17 +488,21 @@ fn field_value(measured: &Measured, field: &Field, value: &impl ToTokens) -> Tok
     quote_spanned!(at=> #function(&(#value)))
 }
 
-/// Whether the returned value counts as a success.
-fn verdict(measured: &Measured, success: &Success) -> TokenStream {
+/// Whether the returned value, or the one that is `borrowed` there, counts as a success.
+fn verdict(measured: &Measured, success: &Success, borrowed: bool) -> TokenStream {
+    let at = match success {
+        Success::ResultIsOk(at) => *at,
+        Success::Predicate(predicate) => predicate.span(),
+    };
+    let is_ok = measured.paths.private_at("is_ok", at);
+    let at = Span::mixed_site().located_at(at);
+    let borrow = (!borrowed).then(|| quote_spanned!(at=> &));
+    let returned = quote_spanned!(at=> #borrow __khive_perf_returned);
     match success {
-        Success::ResultIsOk(at) => {
-            let is_ok = measured.paths.private_at("is_ok", *at);
-            let at = Span::mixed_site().located_at(*at);
-            quote_spanned!(at=> #is_ok(&__khive_perf_returned))
-        }
+        Success::ResultIsOk(_) => quote_spanned!(at=> #is_ok(#returned)),
         // `is_some_and` knows the type of the value before it looks at a closure.
-        Success::Predicate(predicate) => quote_spanned! {Span::mixed_site()=>
-            ::core::option::Option::is_some_and(::core::option::Option::Some(&__khive_perf_returned), #predicate)
+        Success::Predicate(predicate) => quote_spanned! {at=>
+            ::core::option::Option::is_some_and(::core::option::Option::Some(#returned), #predicate)
         },
     }
 }

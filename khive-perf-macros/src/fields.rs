@@ -1,12 +1,13 @@
 //! The values that are recorded with a call: `fields(a, b = expr, c = %expr, d = ?expr)`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, Ident, LitStr, Result, Token, parenthesized, token};
+use syn::{Error, Expr, Ident, LitFloat, LitInt, LitStr, Result, Token, parenthesized, token};
 
-use crate::args::equals;
+use crate::args::{equals, here};
 
 /// One value recorded with a call.
 #[derive(Clone)]
@@ -28,9 +29,10 @@ pub(crate) enum Capture {
 }
 
 /// Reads the parentheses and what is in them.
-pub(crate) fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
+pub(crate) fn fields(at: Span, input: ParseStream<'_>) -> Result<Vec<Field>> {
     if !input.peek(token::Paren) {
-        return Err(input.error("expected `fields(a, b = expr, c = %expr, d = ?expr)`"));
+        let expected = "expected `fields(a, b = expr, c = %expr, d = ?expr)`";
+        return Err(Error::new(here(at, input), expected));
     }
     let content;
     let parens = parenthesized!(content in input);
@@ -61,7 +63,7 @@ pub(crate) fn fields(input: ParseStream<'_>) -> Result<Vec<Field>> {
 
 fn field(input: ParseStream<'_>) -> Result<Field> {
     if let capture @ (Capture::Display | Capture::Debug) = capture(input)? {
-        let ident = input.call(Ident::parse_any)?;
+        let ident = name(input)?;
         let key = LitStr::new(&ident.unraw().to_string(), ident.span());
         return Ok(Field {
             key,
@@ -82,11 +84,7 @@ fn field(input: ParseStream<'_>) -> Result<Field> {
             capture,
         });
     }
-    let parts =
-        Punctuated::<Ident, Token![.]>::parse_separated_nonempty_with(input, Ident::parse_any)?;
-    let words: Vec<_> = parts.iter().map(|part| part.unraw().to_string()).collect();
-    let span = parts.first().map_or_else(Span::call_site, Ident::span);
-    let key = LitStr::new(&words.join("."), span);
+    let (key, place) = dotted(input)?;
     if input.peek(Token![=]) {
         equals(key.span(), input)?;
         let capture = capture(input)?;
@@ -96,12 +94,45 @@ fn field(input: ParseStream<'_>) -> Result<Field> {
             capture,
         });
     }
-    let value = syn::parse2(quote::quote!(#parts))?;
+    if !(input.is_empty() || input.peek(Token![,])) {
+        let remedy = "expected `,`; a field of an expression needs a name: `name = expr`";
+        return Err(input.error(remedy));
+    }
     Ok(Field {
         key,
-        value,
+        value: syn::parse2(place)?,
         capture: Capture::Value,
     })
+}
+
+fn name(input: ParseStream<'_>) -> Result<Ident> {
+    input.call(Ident::parse_any).map_err(|error| {
+        let expected =
+            "expected a field: `a`, `%a` or `?a`, or with a value `a = expr`, `a = %expr` or `a = ?expr`";
+        Error::new(error.span(), expected)
+    })
+}
+
+/// Reads `a.b`, or `self.0.b`: as a key, and as an expression.
+fn dotted(input: ParseStream<'_>) -> Result<(LitStr, TokenStream)> {
+    let first = name(input)?;
+    let mut key = first.unraw().to_string();
+    let mut place = first.to_token_stream();
+    while input.peek(Token![.]) {
+        input.parse::<Token![.]>()?.to_tokens(&mut place);
+        // `0.1`, of a tuple in a tuple, comes as a number.
+        let part = if input.peek(LitInt) || input.peek(LitFloat) {
+            let number: TokenTree = input.parse()?;
+            place.extend([number.clone()]);
+            number.to_string()
+        } else {
+            let part = input.call(Ident::parse_any)?;
+            part.to_tokens(&mut place);
+            part.unraw().to_string()
+        };
+        key = format!("{key}.{part}");
+    }
+    Ok((LitStr::new(&key, first.span()), place))
 }
 
 fn capture(input: ParseStream<'_>) -> Result<Capture> {

@@ -13,6 +13,7 @@ use syn::{
 use crate::older::{self, Nesting};
 
 /// What the attribute stands on.
+#[derive(Clone)]
 pub(crate) enum Item {
     /// A function, method, or method of a trait.
     Function(Box<Function>),
@@ -21,6 +22,7 @@ pub(crate) enum Item {
 }
 
 /// A function, with or without a body.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     /// Visibility and `default`.
@@ -32,6 +34,7 @@ pub(crate) struct Function {
 }
 
 /// The statements between the braces of a function.
+#[derive(Clone)]
 pub(crate) struct Body {
     /// The braces as the user wrote them, with all that is in between.
     pub(crate) group: Group,
@@ -44,6 +47,7 @@ pub(crate) struct Body {
 }
 
 /// An `impl`, `trait` or `mod` block.
+#[derive(Clone)]
 pub(crate) struct Block {
     pub(crate) attrs: Vec<Attribute>,
     /// Everything between the attributes and the braces.
@@ -54,6 +58,7 @@ pub(crate) struct Block {
 }
 
 /// A piece of a block; the pieces together are all of it.
+#[derive(Clone)]
 pub(crate) enum Member {
     /// A function or a block in the block.
     Item(Item),
@@ -64,6 +69,14 @@ pub(crate) enum Member {
 }
 
 impl Item {
+    /// The attributes on it.
+    pub(crate) fn attrs(&mut self) -> &mut Vec<Attribute> {
+        match self {
+            Self::Function(function) => &mut function.attrs,
+            Self::Block(block) => &mut block.attrs,
+        }
+    }
+
     /// Reads what the attribute stands on.
     ///
     /// The compiler runs macros without optimization, and parsing is most of what they do. So the body of a function,

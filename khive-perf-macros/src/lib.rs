@@ -1,12 +1,14 @@
-//! The `#[measure]` attribute: parse (`args`, `input`), check (`model`, `shape`), expand (`expand`).
+//! The `#[measure]` attribute: parse (`args`, `input`, `conditional`), check (`model`, `shape`), expand (`expand`).
 //!
 //! This crate is an implementation detail of `khive-perf`, which re-exports and documents the attribute.
 #![forbid(unsafe_code)]
 
 mod args;
+mod conditional;
 mod direct;
 mod duration;
 mod expand;
+mod expectations;
 mod fallback;
 mod fields;
 mod input;

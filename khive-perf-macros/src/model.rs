@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{Attribute, Error, Expr, LitStr, Meta, ReturnType, Type};
 
 use crate::args::{self, Features, Options};
+use crate::conditional::{self, Conditional};
 use crate::fields::Field;
 use crate::input::{Block, Body, Function, Item, Member};
 use crate::paths::Paths;
@@ -21,6 +22,14 @@ pub(crate) enum Checked {
     Plain(Box<Function>),
     /// A block around such items.
     Block { block: Block, members: Vec<Self> },
+    /// An item of which the compiler is still to decide how it is measured.
+    Either {
+        mistakes: TokenStream,
+        /// It without what is under the condition.
+        plain: Box<Self>,
+        so: Box<Self>,
+        not_so: Box<Self>,
+    },
     /// Tokens that are none of our business.
     Verbatim(TokenStream),
 }
@@ -49,15 +58,11 @@ pub(crate) enum Success {
 /// Checks the annotated item against the options of its attribute.
 pub(crate) fn check(
     options: &Options,
-    item: Item,
+    mut item: Item,
     features: Features,
     errors: &mut Vec<Error>,
 ) -> Checked {
-    let attrs = match &item {
-        Item::Function(function) => &function.attrs,
-        Item::Block(block) => &block.attrs,
-    };
-    if let Some(again) = attrs.iter().find(|attr| is_measure(attr)) {
+    if let Some(again) = item.attrs().iter().find(|attr| options.is_same(attr)) {
         let message = "measured twice; put the arguments of both attributes into one";
         errors.push(Error::new_spanned(again, message));
     }
@@ -72,17 +77,6 @@ pub(crate) fn check(
         Item::Function(function) => checker.function(options, function),
         Item::Block(block) => checker.block(options, block),
     }
-}
-
-/// Whether an attribute is ours, so that a block can take it off its functions.
-fn is_measure(attr: &Attribute) -> bool {
-    let mut words = attr.path().segments.iter().rev();
-    let last = words
-        .next()
-        .is_some_and(|segment| segment.ident == "measure");
-    last && words
-        .next()
-        .is_none_or(|segment| segment.ident == "khive_perf")
 }
 
 struct Checker<'a> {
@@ -129,15 +123,49 @@ impl Checker<'_> {
 
     fn member(&mut self, options: &Options, member: Member) -> Checked {
         match member {
-            Member::Item(Item::Function(mut function)) => {
-                let options = self.own_options(options, &mut function.attrs);
-                self.function(&options, function)
-            }
-            Member::Item(Item::Block(mut block)) => {
-                let options = self.own_options(options, &mut block.attrs);
-                self.block(&options, block)
-            }
+            Member::Item(item) => self.item(options, item),
             Member::Type(_, _, tokens) | Member::Verbatim(tokens) => Checked::Verbatim(tokens),
+        }
+    }
+
+    fn item(&mut self, options: &Options, mut item: Item) -> Checked {
+        if let Some(conditional) = conditional::find(item.attrs(), options.krate.as_ref()) {
+            return self.either(options, item, conditional);
+        }
+        let options = self.own_options(options, item.attrs());
+        match item {
+            Item::Function(function) => self.function(&options, function),
+            Item::Block(block) => self.block(&options, block),
+        }
+    }
+
+    /// An item with the attribute under a condition: one item for each way in which it may turn out. A mistake in
+    /// what is not there is none.
+    fn either(&self, options: &Options, mut item: Item, conditional: Conditional) -> Checked {
+        let mut way = |attrs: Vec<Attribute>| {
+            let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+            let cfgs: Vec<_> = cfgs.cloned().collect();
+            item.attrs().clone_from(&attrs);
+            let mut errors = Vec::new();
+            let mut checker = Checker {
+                errors: &mut errors,
+                types: self.types.clone(),
+                ..*self
+            };
+            let checked = checker.item(options, item.clone());
+            let errors = errors.into_iter().map(Error::into_compile_error);
+            let mistakes: TokenStream = errors.map(|error| quote!(#(#cfgs)* #error)).collect();
+            (Box::new(checked), mistakes)
+        };
+        let (so, mistakes_so) = way(conditional.so);
+        let (not_so, mistakes_not_so) = way(conditional.not_so);
+        // What there is to say of it is said of the other two.
+        let (plain, _) = way(conditional.plain);
+        Checked::Either {
+            mistakes: quote!(#mistakes_so #mistakes_not_so),
+            plain,
+            so,
+            not_so,
         }
     }
 
@@ -146,7 +174,7 @@ impl Checker<'_> {
         let mut own = Options::default();
         let mut count = 0;
         attrs.retain(|attr| {
-            if !is_measure(attr) {
+            if !around.is_same(attr) {
                 return true;
             }
             count += 1;
@@ -180,6 +208,11 @@ impl Checker<'_> {
         if let Some(constness) = &function.sig.constness {
             let remedy = "a `const fn` may run in the compiler, where nothing can be measured; remove `const` or `#[measure]`";
             self.errors.push(Error::new(constness.span, remedy));
+            return Checked::Plain(function);
+        }
+        if let Some(naked) = function.attrs.iter().find(|attr| is_naked(attr)) {
+            let remedy = "a naked function is what its assembly says, and nothing can be measured beside; remove `#[measure]`";
+            self.errors.push(Error::new_spanned(naked, remedy));
             return Checked::Plain(function);
         }
         let output = self.resolve(&function.sig.output);
@@ -269,17 +302,25 @@ impl Checker<'_> {
 fn cannot_be_measured(function: &Function) -> bool {
     function.sig.constness.is_some()
         || function.body.is_none()
-        || function
-            .attrs
-            .iter()
-            .any(|attr| attr.path().is_ident("naked"))
+        || function.attrs.iter().any(is_naked)
+}
+
+/// `#[unsafe(naked)]`, or as it was before it was stable, `#[naked]`.
+fn is_naked(attr: &Attribute) -> bool {
+    match &attr.meta {
+        Meta::List(list) => {
+            let inside = list.tokens.to_string();
+            list.path.is_ident("unsafe") && inside == "naked"
+        }
+        meta => meta.path().is_ident("naked"),
+    }
 }
 
 impl Measured {
     /// What is evaluated in the function and not in its body: the fields, and the test of what it returns.
     pub(crate) fn outside(&self) -> TokenStream {
         let values = self.fields.iter().map(|field| &field.value);
-        let mut tokens = quote::quote!(#(#values)*);
+        let mut tokens = quote!(#(#values)*);
         if let Some(Success::Predicate(predicate)) = &self.success {
             predicate.to_tokens(&mut tokens);
         }

@@ -22,7 +22,7 @@ pub(crate) fn is_movable(attr: &Attribute) -> bool {
         .any(|known| attr.path().is_ident(known))
 }
 
-/// Takes the patterns off the signature; the statements to put into the closure or future, outside of the
+/// Takes the patterns off the signature; the statements to put into the closure or future, right before the
 /// user's block, which bind them there.
 ///
 /// An argument behind a reference is captured as any other variable: there is nothing to drop.
@@ -30,16 +30,23 @@ pub(crate) fn is_movable(attr: &Attribute) -> bool {
 /// `outside` is what is evaluated outside of it, so that what it names stays bound there, too.
 pub(crate) fn rebind(sig: &mut Signature, outside: &TokenStream) -> TokenStream {
     let mut keep = TokenStream::new();
+    let mut allow = None;
     for (position, input) in sig.inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(receiver) if matches!(receiver.kind, ReceiverKind::Reference(..)) => {}
             FnArg::Receiver(receiver) => {
                 let this = receiver.self_token;
                 keep.extend(quote_spanned!(Span::mixed_site()=> let _ = (&#this,);));
+                // It cannot be bound anew, and of what is captured the compiler does not see that it is dropped:
+                // what was assigned for that would be "never read".
+                allow = receiver
+                    .mutability
+                    .map(|_| quote_spanned!(Span::mixed_site()=> #[allow(unused_assignments)]));
             }
             FnArg::Typed(typed) => keep.extend(rebind_typed(typed, position, outside)),
         }
     }
+    keep.extend(allow);
     keep
 }
 

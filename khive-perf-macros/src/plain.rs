@@ -102,6 +102,9 @@ impl Told {
     }
 }
 
+/// An attribute that begins so may say that the function is naked, or may not be true of an expansion.
+const LOOKED_INTO: [&str; 3] = ["expect", "naked", "unsafe"];
+
 /// The attributes that an item begins with.
 struct Attributes {
     /// How many tokens they are.
@@ -110,7 +113,7 @@ struct Attributes {
     are_harmless: bool,
 }
 
-/// Nothing where one of the attributes may be ours.
+/// Nothing where one of the attributes may be ours, or is to be looked into.
 fn attributes(trees: &[TokenTree]) -> Option<Attributes> {
     let mut found = Attributes {
         len: 0,
@@ -123,7 +126,9 @@ fn attributes(trees: &[TokenTree]) -> Option<Attributes> {
         let words: Vec<_> = attribute.stream().into_iter().collect();
         let is_ours =
             |tree: &TokenTree| matches!(tree, TokenTree::Ident(word) if word == "measure");
-        if words.iter().any(is_ours) {
+        let is_looked_into =
+            matches!(words.first(), Some(TokenTree::Ident(word)) if is_one_of(word, &LOOKED_INTO));
+        if is_looked_into || words.iter().any(is_ours) {
             return None;
         }
         let is_alone =

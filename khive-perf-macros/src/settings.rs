@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::{Error, LitFloat, LitInt, LitStr, Result, Token};
 
-use crate::args::{equals, near};
+use crate::args::{equals, here, near};
 use crate::duration;
 
 /// What is recorded beside counts and times; the same for every function of a block, unless one says otherwise.
@@ -58,7 +58,7 @@ const SAMPLE_MAX: u32 = 1 << 20;
 /// Reads `= 64`.
 pub(crate) fn sample(at: Span, input: ParseStream<'_>) -> Result<u32> {
     equals(at, input)?;
-    let start = input.span();
+    let start = here(at, input);
     if input.peek(Token![-]) {
         let minus: Token![-] = input.parse()?;
         let error = sample_error("must not be negative");
@@ -105,7 +105,7 @@ fn fraction(share: f64) -> String {
 /// Reads `= "250ms"`, into nanoseconds.
 pub(crate) fn slow(at: Span, input: ParseStream<'_>) -> Result<u64> {
     equals(at, input)?;
-    let start = input.span();
+    let start = here(at, input);
     if input.peek(LitStr) {
         let text: LitStr = input.parse()?;
         return duration::parse(&text.value()).map_err(|error| Error::new(start, error));
@@ -144,7 +144,8 @@ pub(crate) fn span(at: Span, input: ParseStream<'_>) -> Result<Level> {
         .collect();
     let supported = format!("supported levels: {}", words.join(", "));
     if !input.peek(LitStr) {
-        return Err(input.error(format!("expected a level in quotes; {supported}")));
+        let expected = format!("expected a level in quotes; {supported}");
+        return Err(Error::new(here(at, input), expected));
     }
     let text: LitStr = input.parse()?;
     let written = text.value();

@@ -16,12 +16,16 @@ use quote::ToTokens;
 
 #[path = "../src/args.rs"]
 mod args;
+#[path = "../src/conditional.rs"]
+mod conditional;
 #[path = "../src/direct.rs"]
 mod direct;
 #[path = "../src/duration.rs"]
 mod duration;
 #[path = "../src/expand.rs"]
 mod expand;
+#[path = "../src/expectations.rs"]
+mod expectations;
 #[path = "../src/fallback.rs"]
 mod fallback;
 #[path = "../src/fields.rs"]
@@ -144,6 +148,30 @@ fn a_span_is_opened_before_the_measurement_begins() {
     check("span");
 }
 
+/// What the documentation shows of an expansion is one, to the letter.
+#[test]
+fn the_documented_expansion_is_what_comes_out() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/measure.md");
+    let text = fs::read_to_string(&path).expect("the documentation exists");
+    let (before, section) = text
+        .split_once("# What it expands to")
+        .expect("it has this section");
+    let mut blocks = section.split("```text\n").skip(1).map(|block| {
+        let (block, _) = block.split_once("```").expect("a block has an end");
+        block
+    });
+    let source = blocks.next().expect("the functions are there");
+    let shown = blocks.next().expect("and what becomes of them");
+    let actual = expand_file(source, true).replace("}\nfn", "}\n\nfn");
+    if env::var_os("KHIVE_PERF_BLESS").is_some() {
+        let section = section.replacen(shown, &actual, 1);
+        let text = format!("{before}# What it expands to{section}");
+        fs::write(&path, text).expect("the documentation can be written");
+        return;
+    }
+    assert_eq!(shown, actual, "bless it with KHIVE_PERF_BLESS=1");
+}
+
 /// With the feature off, all that goes is our attributes.
 #[test]
 fn disabled_items_come_out_as_they_went_in() {
@@ -155,7 +183,10 @@ fn disabled_items_come_out_as_they_went_in() {
         let bare: String = source
             .lines()
             .filter(|line| !line.trim_start().starts_with("#[measure"))
-            .map(|line| format!("{line}\n"))
+            .map(|line| {
+                let line = line.replace(", measure(skip))", ")");
+                format!("{line}\n")
+            })
             .collect();
         let without_attributes =
             prettyplease::unparse(&syn::parse_file(&bare).expect("the case is Rust"));
@@ -215,6 +246,8 @@ fn a_function_that_is_not_parsed_comes_out_as_if_it_were() {
         "#[instrument] async fn f() {}",
         "#[a::inline] async fn f() {}",
         "const fn f() {}",
+        "#[unsafe(naked)] extern \"C\" fn f() { naked_asm!(\"ret\") }",
+        "#[expect(clippy::too_many_lines)] fn f() {}",
         "fn f();",
         "fn f() -> (Pin<Box<dyn Future<Output = u8>>>) { g() }",
         "fn f<T>() -> T where T: Future { g() }",

@@ -124,6 +124,54 @@ mod geometry {
     impl Far for Point {}
 }
 
+/// Where the attribute is there under a condition, as where measuring is a feature of the user's.
+struct Conditional;
+
+#[cfg_attr(all(), measure(group = "conditional"))]
+impl Conditional {
+    #[cfg_attr(all(), measure(skip))]
+    fn skipped() {}
+    #[cfg_attr(any(), measure(skip))]
+    fn not_skipped() {}
+    #[cfg_attr(all(), inline, measure(err, fields(x)), must_use)]
+    fn checked(x: u8) -> Result<u8, ()> {
+        if x == 0 {
+            return Err(());
+        }
+        Ok(x)
+    }
+    // One of them holds, and a mistake in the other one is none.
+    #[cfg_attr(any(), measure(nonsense))]
+    #[cfg_attr(not(any()), khive_perf::measure(name = "chosen"))]
+    async fn chosen() {}
+}
+
+/// Where the crate is called otherwise, its attribute is the same.
+mod renamed {
+    pub(crate) use khive_perf as perf;
+
+    pub(super) mod sdk {
+        pub(crate) use khive_perf::{self, measure};
+    }
+}
+
+struct Renamed;
+
+#[renamed::perf::measure(crate = crate::measure_blocks::renamed::perf, group = "renamed")]
+impl Renamed {
+    #[renamed::perf::measure(skip)]
+    fn skipped() {}
+    #[renamed::perf::measure(name = "once")]
+    fn once() {}
+}
+
+#[renamed::sdk::measure(crate = crate::measure_blocks::renamed::sdk::khive_perf)]
+mod others {
+    #[super::renamed::sdk::measure(skip)]
+    pub(super) fn skipped() {}
+    pub(super) fn measured() {}
+}
+
 fn names(snapshot: &Snapshot) -> Vec<(&str, Option<&str>)> {
     snapshot
         .callsites()
@@ -190,6 +238,44 @@ fn a_module_is_measured_to_its_depths() {
             ("it::measure_blocks::geometry::Point::shift", group),
             ("it::measure_blocks::geometry::deep::down", group),
             ("it::measure_blocks::geometry::origin", group),
+        ]
+    );
+}
+
+#[test]
+fn a_member_whose_attribute_is_there_under_a_condition_is_measured_once_or_left_out() {
+    let (_, captured) = capture(|| {
+        Conditional::skipped();
+        Conditional::not_skipped();
+        assert!(Conditional::checked(0).is_err() && Conditional::checked(1).is_ok());
+        block_on(Conditional::chosen());
+    });
+    let group = Some("conditional");
+    assert_eq!(
+        names(&captured),
+        [
+            ("chosen", group),
+            ("it::measure_blocks::Conditional::checked", group),
+            ("it::measure_blocks::Conditional::not_skipped", group),
+        ]
+    );
+    assert_eq!(outcomes(&captured, "Conditional::checked"), [1, 1, 0, 0]);
+    assert_eq!(outcomes(&captured, "chosen"), [1, 0, 0, 0]);
+}
+
+#[test]
+fn a_member_is_told_by_the_name_that_the_crate_has_in_the_block() {
+    let (_, captured) = capture(|| {
+        Renamed::skipped();
+        Renamed::once();
+        others::skipped();
+        others::measured();
+    });
+    assert_eq!(
+        names(&captured),
+        [
+            ("it::measure_blocks::others::measured", None),
+            ("once", Some("renamed")),
         ]
     );
 }

@@ -39,6 +39,23 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
             .outcome(::khive_perf::__private::is_ok(&__khive_perf_returned));
         __khive_perf_returned
     }
+    #[cfg(test)]
+    #[cfg_attr(test, inline)]
+    #[expect(clippy::unused_self, unused_mut, reason = "of the trait")]
+    fn rewind(&self) {
+        let mut position = 0;
+    }
+    #[cfg(not(test))]
+    #[cfg_attr(test, inline)]
+    #[expect(clippy::unused_self, unused_mut, reason = "of the trait")]
+    fn rewind(&self) {
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
+            enum Here {}
+            ::khive_perf::__private::Here.function::<Here>().group("store")
+        };
+        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        let mut position = 0;
+    }
     const fn limit() -> usize {
         N
     }

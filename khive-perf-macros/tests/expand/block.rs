@@ -15,6 +15,11 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     fn save(&self) -> io::Result<()> {
         self.file.write()
     }
+    #[cfg_attr(test, inline, measure(skip))]
+    #[expect(clippy::unused_self, unused_mut, reason = "of the trait")]
+    fn rewind(&self) {
+        let mut position = 0;
+    }
     const fn limit() -> usize {
         N
     }

@@ -37,7 +37,10 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
                 question.answer().await
             }
         },
-        |answer| answer.status < 500,
+        |__khive_perf_returned| ::core::option::Option::is_some_and(
+            ::core::option::Option::Some(__khive_perf_returned),
+            |answer| answer.status < 500,
+        ),
     )
 }
 #[track_caller]

@@ -73,4 +73,5 @@ pub mod arguments;
 pub mod asynchronous;
 pub mod blocks;
 pub mod calls;
+pub mod expected;
 pub mod returned;

@@ -7,7 +7,14 @@ fn misspelt(x: u8) -> u8 {
 #[khive_perf::measure(sampel = 64, slwo = "1s", aloc, spam)]
 fn misspelt_settings() {}
 
+/// As they are called elsewhere.
+#[khive_perf::measure(label = "x", target = "g", error, properties(x), threshold = "1s", error_if = is_bad)]
+fn elsewhere(x: u8) -> u8 {
+    x
+}
+
 fn main() {
     misspelt(1);
+    elsewhere(1);
     misspelt_settings();
 }

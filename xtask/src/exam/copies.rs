@@ -47,6 +47,10 @@ pub(crate) fn make(root: &Path, directory: &Path, name: &str, version: &str) -> 
                 .with_context(|| format!("cannot empty `{}`", copy.display()))?;
         }
         copy_directory(source, copy)?;
+        // All are built with the toolchain at hand.
+        for pin in ["rust-toolchain", "rust-toolchain.toml"] {
+            let _ = fs::remove_file(copy.join(pin));
+        }
     }
     extend(&copies.plain, "")?;
     let sdk = root.join("khive-perf");
