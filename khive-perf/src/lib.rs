@@ -77,6 +77,7 @@ mod outcome;
 mod recorder;
 mod registry;
 mod span;
+mod symbols;
 mod sync;
 mod tracer;
 

@@ -1,7 +1,8 @@
 //! The tracking allocator under strain, over one that checks every layout: blocks freed by other threads, resized both ways,
-//! zeroed, aligned; threads that end, calls that panic, rates that change meanwhile.
+//! zeroed, aligned; threads that end and allocate while they do, calls that panic, processes that fork, rates that change
+//! meanwhile.
 //!
-//! `KHIVE_PERF_STRESS=10000` in the environment runs so many rounds instead of a few.
+//! `KHIVE_PERF_STRESS=10000` in the environment runs so many rounds instead of a few; so does `cargo xtask heap-stress`.
 
 use std::alloc::{GlobalAlloc, Layout, System, alloc, alloc_zeroed, dealloc, realloc};
 use std::cell::RefCell;
@@ -58,7 +59,7 @@ impl Checked {
         // SAFETY: as above.
         let align = unsafe { note.wrapping_sub(2).read() };
         if (size, align) != (layout.size(), layout.align()) {
-            WRONG.fetch_add(1, Ordering::Relaxed);
+            WRONG.fetch_add(1, ORDERING);
         }
         block.wrapping_sub(room(layout))
     }
@@ -184,9 +185,25 @@ impl Random {
     }
 }
 
+/// Blocks that a thread has when it ends.
+struct Left(RefCell<Vec<Block>>);
+
+impl Drop for Left {
+    /// Allocates, resizes and frees while the thread ends.
+    fn drop(&mut self) {
+        let mut random = Random(self as *const Self as u64 | 1);
+        let mut blocks = self.0.take();
+        for _ in 0..10 {
+            blocks.extend(Block::new(&mut random));
+        }
+        blocks
+            .iter_mut()
+            .for_each(|block| block.resize(&mut random));
+    }
+}
+
 thread_local! {
-    /// Freed, and allocated from, while the thread ends.
-    static LEFT: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+    static LEFT: Left = const { Left(RefCell::new(Vec::new())) };
 }
 
 fn strain(seed: u64, send: &Sender<Block>, receive: &Receiver<Block>) {
@@ -219,12 +236,72 @@ fn strain(seed: u64, send: &Sender<Block>, receive: &Receiver<Block>) {
             _ => {}
         }
     }
-    LEFT.with(|left| left.borrow_mut().append(&mut kept));
+    LEFT.with(|left| left.0.borrow_mut().append(&mut kept));
 }
+
+/// A child of this process, made while its threads allocate: it has one thread, what they were at remains half done, and it
+/// must not wait for them.
+#[cfg(target_os = "linux")]
+mod child {
+    use std::panic::catch_unwind;
+
+    use super::{Block, ORDERING, Random, WRONG};
+
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn waitpid(child: i32, status: *mut i32, options: i32) -> i32;
+        fn alarm(seconds: u32) -> u32;
+        fn _exit(status: i32) -> !;
+    }
+
+    /// Seconds after which a child is stuck.
+    const PATIENCE_S: u32 = 60;
+
+    /// Makes one that allocates, resizes and frees; says how it ended.
+    pub(super) fn status_of_one(seed: u64) -> i32 {
+        // SAFETY: the child calls nothing but the allocator, which is what is tested, and leaves by `_exit`.
+        let child = unsafe { fork() };
+        if child == 0 {
+            // SAFETY: ends the child where it gets stuck.
+            unsafe { alarm(PATIENCE_S) };
+            let strained = catch_unwind(|| strain(seed));
+            let wrong = strained.is_err() || WRONG.load(ORDERING) > 0;
+            // SAFETY: nothing of the parent's is to be put in order.
+            unsafe { _exit(i32::from(wrong)) };
+        }
+        let mut status = -1;
+        // SAFETY: it is this process's child, waited for once.
+        let waited = unsafe { waitpid(child, &raw mut status, 0) };
+        assert_eq!(waited, child, "the child is ours");
+        status
+    }
+
+    fn strain(seed: u64) {
+        let mut random = Random(seed | 1);
+        let mut kept = Vec::new();
+        for _ in 0..200 {
+            kept.extend(Block::new(&mut random));
+            let at = random.below(kept.len().max(1));
+            if let Some(block) = kept.get_mut(at) {
+                block.resize(&mut random);
+            }
+            if random.below(2) == 0 && at < kept.len() {
+                drop(kept.swap_remove(at));
+            }
+        }
+    }
+}
+
+const ORDERING: Ordering = Ordering::Relaxed;
 
 #[test]
 fn every_block_is_given_back_as_it_was_taken() {
     let rounds = std::env::var("KHIVE_PERF_STRESS").ok();
+    // This thread has met each measured function: a child must not wait for the lock under which they are numbered.
+    let mut random = Random(1);
+    if let Some(mut block) = Block::new(&mut random) {
+        block.resize(&mut random);
+    }
     let rounds: u64 = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     for round in 1..=rounds {
         // Off, each block, in place, on pages; and as few as find no room.
@@ -242,8 +319,12 @@ fn every_block_is_given_back_as_it_was_taken() {
                 let seed = (round << 8 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 scope.spawn(move || strain(seed, &send, &receive));
             }
+            #[cfg(target_os = "linux")]
+            if round % 3 == 0 {
+                assert_eq!(child::status_of_one(round), 0, "in round {round}");
+            }
             drop(HeapSnapshot::take());
         });
-        assert_eq!(WRONG.load(Ordering::Relaxed), 0, "in round {round}");
+        assert_eq!(WRONG.load(ORDERING), 0, "in round {round}");
     }
 }

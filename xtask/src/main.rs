@@ -8,6 +8,7 @@ mod compile_time;
 mod exam;
 mod formats;
 mod fuzz;
+mod heap_stress;
 mod icount;
 mod install;
 mod interop;
@@ -118,6 +119,12 @@ const COMMANDS: &[Command] = &[
                [PART OF A NAME..] [--seeds N] [--design]; or --crates: released crates at work",
         needs: "ten minutes; with --crates the network the first time",
         run: leak_exam::command,
+    },
+    Command {
+        name: "heap-stress",
+        does: "strains the tracking allocator over one that checks every layout, 10,000 rounds; [--rounds N]",
+        needs: "some minutes",
+        run: heap_stress::command,
     },
     Command {
         name: "judge-exam",

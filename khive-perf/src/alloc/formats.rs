@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::alloc::modules::HeapModule;
 use crate::alloc::snapshot::{HeapSite, HeapSnapshot};
 
 impl HeapSnapshot {
@@ -26,9 +27,12 @@ impl HeapSnapshot {
 
     /// The snapshot as an uncompressed [profile](https://github.com/google/pprof/blob/main/proto/profile.proto) with the
     /// values `inuse_objects`, `inuse_space` and `alloc_space`, as `go tool pprof` and speedscope read it.
+    ///
+    /// Stacks that are not [named](Self::named) are addresses, with the files that they are in: `pprof` names them by the
+    /// program's own file, also on another machine.
     #[must_use]
     pub fn pprof(&self) -> Vec<u8> {
-        let mut profile = Profile::default();
+        let mut profile = Profile::of(&self.modules, self.is_named());
         for (kind, unit) in [
             ("inuse_objects", "count"),
             ("inuse_space", "bytes"),
@@ -48,16 +52,23 @@ impl HeapSnapshot {
     }
 }
 
+impl HeapSnapshot {
+    fn is_named(&self) -> bool {
+        let mut frames = self.sites().iter().flat_map(HeapSite::stack);
+        frames.any(|frame| !frame.symbols().is_empty())
+    }
+}
+
 /// A step of a stack, in words.
-struct Frame {
-    name: String,
+pub(super) struct Frame {
+    pub(super) name: String,
     file: String,
     line: u32,
     address: u64,
 }
 
 /// From the outermost on.
-fn frames(site: &HeapSite) -> Vec<Frame> {
+pub(super) fn frames(site: &HeapSite) -> Vec<Frame> {
     let calls = site.path().iter().map(|call| Frame {
         name: call.name().to_owned(),
         file: call.file().to_owned(),
@@ -129,9 +140,37 @@ struct Profile {
     in_order: Vec<String>,
     functions: BTreeMap<(String, String), u64>,
     locations: BTreeMap<(u64, u64, u32), u64>,
+    modules: Vec<HeapModule>,
 }
 
 impl Profile {
+    fn of(modules: &[HeapModule], is_named: bool) -> Self {
+        let mut profile = Self {
+            modules: modules.to_vec(),
+            ..Self::default()
+        };
+        for (number, module) in (1..).zip(modules) {
+            let file = profile.text(&module.file);
+            let mut mapping = Message::default();
+            mapping.number(1, number);
+            mapping.number(2, module.start);
+            mapping.number(3, module.end);
+            mapping.number(4, module.offset);
+            mapping.number(5, file);
+            // That it has functions, files, lines and inlined frames: what asks for them need not look.
+            (7..=10).for_each(|known| mapping.number(known, is_named.into()));
+            profile.tables.message(3, &mapping);
+        }
+        profile
+    }
+
+    /// Number of the module that an address is in; 0 for none.
+    fn module_of(&self, address: u64) -> u64 {
+        let is_in = |module: &HeapModule| (module.start..module.end).contains(&address);
+        let at = self.modules.iter().position(is_in);
+        at.map_or(0, |at| at as u64 + 1)
+    }
+
     fn text(&mut self, text: &str) -> u64 {
         if text.is_empty() {
             return 0;
@@ -174,6 +213,7 @@ impl Profile {
         line.number(2, frame.line.into());
         let mut location = Message::default();
         location.number(1, number);
+        location.number(2, self.module_of(frame.address));
         location.number(3, frame.address);
         location.message(4, &line);
         self.tables.message(4, &location);

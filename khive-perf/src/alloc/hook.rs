@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 
 use crate::heap::rate::Rate;
-use crate::heap::{self, Birth, Plan, Step, Taken};
+use crate::heap::{self, Birth, Plan, Stack, Step, Taken};
 use crate::recorder::local::{self, Pick, quiet};
 use crate::registry::current;
 
@@ -14,6 +14,10 @@ pub(super) enum Zero {
     No,
     Yes,
 }
+
+/// Lies on the stack of the function that the allocator enters the hook by, so that frames of the hook can be told from those
+/// of the program.
+struct Here(#[expect(dead_code, reason = "it has an address")] u8);
 
 /// # Safety
 ///
@@ -35,10 +39,11 @@ unsafe fn plain<A: GlobalAlloc>(inner: &A, layout: Layout, zero: Zero) -> *mut u
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, zero: Zero) -> *mut u8 {
+    let here = Here(0);
     heap::note_installed();
     let pick = local::look();
     // SAFETY: as the caller vouches.
-    let sampled = pick.and_then(|pick| unsafe { alloc_sampled(inner, layout, zero, pick) });
+    let sampled = pick.and_then(|pick| unsafe { alloc_sampled(inner, layout, zero, pick, &here) });
     let block = sampled.unwrap_or_else(|| {
         // SAFETY: as the caller vouches.
         unsafe { plain(inner, layout, zero) }
@@ -59,6 +64,7 @@ unsafe fn alloc_sampled<A: GlobalAlloc>(
     layout: Layout,
     zero: Zero,
     pick: Pick,
+    here: &Here,
 ) -> Option<*mut u8> {
     let mark = local::mark();
     let _quiet = quiet();
@@ -76,7 +82,7 @@ unsafe fn alloc_sampled<A: GlobalAlloc>(
         size: layout.size(),
         mark,
     };
-    if insert(block, plan, birth) {
+    if insert(block, plan, birth, here) {
         return Some(block);
     }
     if plan.layout == layout {
@@ -88,9 +94,20 @@ unsafe fn alloc_sampled<A: GlobalAlloc>(
     None
 }
 
-fn insert(block: *mut u8, plan: Plan, birth: Birth<'_>) -> bool {
+fn insert(block: *mut u8, plan: Plan, birth: Birth<'_>, here: &Here) -> bool {
     let calls = current::open_calls();
-    heap::insert(block, plan, birth, calls.iter().map(Step::Call))
+    let stack = stack_of(birth, here);
+    let steps = calls.iter().map(Step::Call).chain(stack.steps());
+    heap::insert(block, plan, birth, steps)
+}
+
+/// The stack that a block is made from, where it is to be kept.
+fn stack_of(birth: Birth<'_>, here: &Here) -> Stack {
+    if birth.ledger.keeps_stack() {
+        Stack::take(here)
+    } else {
+        Stack::none()
+    }
 }
 
 /// Frees a block that may be in the table.
@@ -125,15 +142,16 @@ pub(super) unsafe fn realloc_tabled<A: GlobalAlloc>(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    let here = Here(0);
     let growth = size.saturating_sub(layout.size());
     let is_time = local::count_allocation(growth);
     let pick = if is_time { local::look() } else { None };
     let Some(taken) = heap::take(block) else {
         // SAFETY: as the caller vouches.
-        return unsafe { resize_untracked(inner, block, layout, size, pick) };
+        return unsafe { resize_untracked(inner, block, layout, size, pick, &here) };
     };
     // SAFETY: as the caller vouches.
-    let moved = unsafe { resize_tracked(inner, taken, block, layout, size, pick) };
+    let moved = unsafe { resize_tracked(inner, taken, block, layout, size, (pick, &here)) };
     if moved.is_null() {
         local::take_back(growth);
     }
@@ -153,9 +171,10 @@ pub(super) unsafe fn realloc_picked<A: GlobalAlloc>(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    let here = Here(0);
     let pick = local::look();
     // SAFETY: as the caller vouches.
-    unsafe { resize_untracked(inner, block, layout, size, pick) }
+    unsafe { resize_untracked(inner, block, layout, size, pick, &here) }
 }
 
 /// Resizes a block that is not in the table, and puts it in if it is picked: then it is sampled as if it had been made
@@ -170,13 +189,15 @@ unsafe fn resize_untracked<A: GlobalAlloc>(
     layout: Layout,
     size: usize,
     pick: Option<Pick>,
+    here: &Here,
 ) -> *mut u8 {
     let growth = size.saturating_sub(layout.size());
     let mark = local::mark();
     let quiet = quiet();
     let pick = pick.filter(|pick| !count_growth_only(pick, growth));
     // SAFETY: as the caller vouches.
-    let into_table = |pick| unsafe { move_into_table(inner, block, layout, size, pick, mark) };
+    let into_table =
+        |pick| unsafe { move_into_table(inner, block, layout, size, (pick, mark), here) };
     let moved = pick.and_then(into_table).unwrap_or_else(|| {
         // SAFETY: as the caller vouches.
         unsafe { inner.realloc(block, layout, size) }
@@ -211,8 +232,8 @@ unsafe fn move_into_table<A: GlobalAlloc>(
     block: *mut u8,
     layout: Layout,
     size: usize,
-    pick: Pick,
-    mark: u16,
+    (pick, mark): (Pick, u16),
+    here: &Here,
 ) -> Option<*mut u8> {
     let resized = Layout::from_size_align(size, layout.align()).ok()?;
     let mut plan = heap::plan(resized, pick.rate)?;
@@ -229,7 +250,7 @@ unsafe fn move_into_table<A: GlobalAlloc>(
             plan.give_up();
         } else {
             // If there is no room it stays untracked.
-            insert(moved, plan, birth);
+            insert(moved, plan, birth, here);
         }
         return Some(moved);
     }
@@ -240,7 +261,7 @@ unsafe fn move_into_table<A: GlobalAlloc>(
         return None;
     }
     let moved = plan.block_in(base);
-    if !insert(moved, plan, birth) {
+    if !insert(moved, plan, birth, here) {
         // SAFETY: it was allocated with this layout, above, and nobody has it.
         unsafe { inner.dealloc(base, plan.layout) };
         return None;
@@ -263,7 +284,7 @@ unsafe fn resize_tracked<A: GlobalAlloc>(
     block: *mut u8,
     layout: Layout,
     size: usize,
-    pick: Option<Pick>,
+    (pick, here): (Option<Pick>, &Here),
 ) -> *mut u8 {
     let mark = local::mark();
     let chance = local::chance();
@@ -297,7 +318,9 @@ unsafe fn resize_tracked<A: GlobalAlloc>(
                 size,
                 mark,
             };
-            taken.reborn(moved, plan, birth, calls.iter().map(Step::Call));
+            let stack = stack_of(birth, here);
+            let steps = calls.iter().map(Step::Call).chain(stack.steps());
+            taken.reborn(moved, plan, birth, steps);
         }
         None => taken.moved(moved, plan, size, chance),
     }

@@ -2,9 +2,11 @@
 
 mod formats;
 mod hook;
+mod modules;
+pub(crate) mod names;
 mod query;
 mod saved;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

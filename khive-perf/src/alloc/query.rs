@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use crate::alloc::formats::frames;
 use crate::alloc::snapshot::{HeapSite, HeapSnapshot, interval};
 use crate::stats::estimate::Estimate;
 
@@ -20,6 +21,11 @@ pub enum HeapGrouping {
     File,
     /// By the outermost measured call: what the program was asked to do.
     Root,
+    /// By measured calls and the stack below them, outermost first, joined by ` > `.
+    Stack,
+    /// By the [line](HeapSite::line) that allocated, of a snapshot that is [named](HeapSnapshot::named); where that is not
+    /// known, by that of the innermost measured call.
+    Line,
 }
 
 impl HeapGrouping {
@@ -44,6 +50,18 @@ impl HeapGrouping {
                 let outermost = site.path().first();
                 outermost.map_or_else(|| site.name().to_owned(), |call| call.name().to_owned())
             }
+            Self::Stack => {
+                let names: Vec<String> = frames(site).into_iter().map(|frame| frame.name).collect();
+                if names.is_empty() {
+                    return site.name().to_owned();
+                }
+                names.join(" > ")
+            }
+            Self::Line => match (site.line(), innermost) {
+                (Some(symbol), _) => format!("{}:{}", symbol.file(), symbol.line()),
+                (None, Some(call)) => format!("{}:{}", call.file(), call.line()),
+                (None, None) => site.name().to_owned(),
+            },
         }
     }
 }
@@ -176,6 +194,7 @@ impl HeapSnapshot {
         let sites = self.sites.iter().filter(|site| keep(site)).cloned();
         Self {
             sites: sites.collect(),
+            modules: self.modules.clone(),
             ..*self
         }
     }
@@ -185,6 +204,7 @@ impl HeapSnapshot {
     pub fn top(&self, count: usize) -> Self {
         Self {
             sites: self.sites.iter().take(count).cloned().collect(),
+            modules: self.modules.clone(),
             ..*self
         }
     }

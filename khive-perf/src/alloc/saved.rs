@@ -1,8 +1,9 @@
 //! Heap snapshots in files: a line for each site, and for each step that led there, in order.
 //!
 //! ```text
-//! khive-perf heap 1
-//! snapshot  time_unix_ns  mean  untracked  own_bytes
+//! khive-perf heap 2
+//! snapshot  time_unix_ns  mean  untracked  own_bytes  stacks_cut  process
+//! module    start  end  offset  file
 //! site      bytes  variance  seen  mean  blocks  samples  allocated  freed  peak  oldest_ns
 //! call      name  function  group (with `=` before it, empty for none)  file  line
 //! frame     address
@@ -20,11 +21,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::alloc::modules::HeapModule;
 use crate::alloc::snapshot::{HeapCall, HeapFrame, HeapSite, HeapSnapshot, HeapSymbol};
 use crate::clock::saturating_ns;
 use crate::stats::estimate::Estimate;
 
-const HEADER: &str = "khive-perf heap 1";
+const HEADER: &str = "khive-perf heap 2";
 
 /// Why a file is no heap snapshot.
 #[derive(Debug)]
@@ -80,12 +82,27 @@ impl HeapSnapshot {
 
     fn to_text(&self) -> String {
         let mut out = format!(
-            "{HEADER}\nsnapshot\t{}\t{:?}\t{}\t{}\n",
-            self.time_unix_ns, self.mean, self.untracked, self.own_bytes
+            "{HEADER}\nsnapshot\t{}\t{:?}\t{}\t{}\t{}\t{}\n",
+            self.time_unix_ns,
+            self.mean,
+            self.untracked,
+            self.own_bytes,
+            self.stacks_cut,
+            self.process
         );
+        for module in &self.modules {
+            // Writing to a `String` cannot fail, here and below.
+            let _ = writeln!(
+                out,
+                "module\t{}\t{}\t{}\t{}",
+                module.start,
+                module.end,
+                module.offset,
+                escaped(&module.file)
+            );
+        }
         for site in &self.sites {
             let live = &site.live;
-            // Writing to a `String` cannot fail, here and below.
             let _ = writeln!(
                 out,
                 "site\t{:?}\t{:?}\t{:?}\t{:?}\t{:?}\t{}\t{}\t{}\t{}\t{}",
@@ -142,6 +159,9 @@ impl HeapSnapshot {
                     *none = fields.snapshot();
                     none.is_some()
                 }
+                (Some("module"), Some(found)) if found.sites.is_empty() => {
+                    found.modules.extend_checked(fields.module())
+                }
                 (Some("site"), Some(found)) => found.sites.extend_checked(fields.site()),
                 (Some(step), Some(found)) => {
                     let site = found.sites.last_mut();
@@ -160,15 +180,15 @@ impl HeapSnapshot {
     }
 }
 
-trait ExtendChecked {
-    /// Takes a site in; says whether there was one.
-    fn extend_checked(&mut self, site: Option<HeapSite>) -> bool;
+trait ExtendChecked<T> {
+    /// Takes one in; says whether there was one.
+    fn extend_checked(&mut self, one: Option<T>) -> bool;
 }
 
-impl ExtendChecked for Vec<HeapSite> {
-    fn extend_checked(&mut self, site: Option<HeapSite>) -> bool {
+impl<T> ExtendChecked<T> for Vec<T> {
+    fn extend_checked(&mut self, one: Option<T>) -> bool {
         let before = self.len();
-        self.extend(site);
+        self.extend(one);
         self.len() > before
     }
 }
@@ -219,7 +239,19 @@ impl Fields<'_> {
             mean: self.amount()?,
             untracked: self.number()?,
             own_bytes: self.number()?,
+            stacks_cut: self.number()?,
+            process: self.number()?,
+            modules: Vec::new(),
             sites: Vec::new(),
+        })
+    }
+
+    fn module(&mut self) -> Option<HeapModule> {
+        Some(HeapModule {
+            start: self.number()?,
+            end: self.number()?,
+            offset: self.number()?,
+            file: self.text()?,
         })
     }
 
@@ -336,6 +368,14 @@ mod tests {
             mean: 524_288.0,
             untracked: 1,
             own_bytes: 2,
+            stacks_cut: 3,
+            process: u64::MAX,
+            modules: vec![HeapModule {
+                start: 0x1000,
+                end: 0x3000,
+                offset: 0x200,
+                file: "/opt/a\tb".to_owned(),
+            }],
             sites: vec![
                 site(
                     1e9 / 3.0,
@@ -362,7 +402,8 @@ mod tests {
                 "nonsense",
                 "site\t1",
                 "call\ta",
-                "snapshot\t1\t2\t3\t4\t5",
+                "snapshot\t1\t2\t3\t4\t5\t6\t7",
+                "module\t1\t2\t3",
                 "",
             ] {
                 let mut lines = lines.clone();
@@ -375,6 +416,6 @@ mod tests {
             }
         }
         assert!(HeapSnapshot::from_text("").is_err());
-        assert!(HeapSnapshot::from_text("khive-perf heap 2\n").is_err());
+        assert!(HeapSnapshot::from_text("khive-perf heap 1\n").is_err());
     }
 }

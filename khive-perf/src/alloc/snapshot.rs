@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::alloc::modules::{self, HeapModule};
 use crate::clock;
 use crate::recorder::local::quiet;
 use crate::registry::live::{Scope, SiteFigures, SiteId};
 use crate::stats::estimate::Estimate;
+use crate::sync::OnceLock;
 
 /// What is alive, by where it was allocated, at one moment: of the process, or inside of a
 /// [capture](crate::testing::capture) of that.
@@ -15,8 +17,9 @@ use crate::stats::estimate::Estimate;
 /// # What it knows
 ///
 /// The blocks that are [sampled](crate::Config::heap_sample_bytes), each of which stands for others like it: so bytes and
-/// blocks are unbiased estimates, with an interval; exact where each block is sampled. A site is a path of measured calls;
-/// what is allocated outside of measured functions is there, too.
+/// blocks are unbiased estimates, with an interval; exact where each block is sampled. A site is a path of measured calls
+/// and, where stacks are [kept](crate::Config::heap_stack_frames), a stack; what is allocated outside of measured functions is
+/// there, too.
 ///
 /// # Overhead
 ///
@@ -51,6 +54,11 @@ pub struct HeapSnapshot {
     pub(super) mean: f64,
     pub(super) untracked: u64,
     pub(super) own_bytes: u64,
+    pub(super) stacks_cut: u64,
+    /// A number of the process that it was taken in.
+    pub(super) process: u64,
+    /// What was loaded where in that process; empty where no stacks are kept.
+    pub(super) modules: Vec<HeapModule>,
     /// Those with the most bytes first.
     pub(super) sites: Vec<HeapSite>,
 }
@@ -125,11 +133,19 @@ impl HeapSnapshot {
             })
             .collect();
         sort(&mut sites);
+        let has_stacks = sites.iter().any(|site| !site.stack.is_empty());
         Self {
             time_unix_ns: clock::unix_ns(),
             mean: scope.mean(),
             untracked: scope.untracked(),
             own_bytes: scope.own_bytes(),
+            stacks_cut: scope.stacks_cut(),
+            process: this_process(),
+            modules: if has_stacks {
+                modules::loaded()
+            } else {
+                Vec::new()
+            },
             sites,
         }
     }
@@ -180,11 +196,26 @@ impl HeapSnapshot {
         self.own_bytes
     }
 
+    /// Sampled blocks whose stack is not known, or not to its end, for want of room.
+    #[must_use]
+    pub const fn stacks_cut(&self) -> u64 {
+        self.stacks_cut
+    }
+
     /// When it was taken, in nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn time_unix_ns(&self) -> u64 {
         self.time_unix_ns
     }
+}
+
+/// A number that another process is not likely to have.
+pub(super) fn this_process() -> u64 {
+    static NUMBER: OnceLock<u64> = OnceLock::new();
+    *NUMBER.get_or_init(|| {
+        use std::hash::{BuildHasher as _, RandomState};
+        RandomState::new().hash_one(std::process::id())
+    })
 }
 
 /// Those with the most bytes first; then by place, so that the order is always the same.
@@ -305,6 +336,17 @@ impl HeapSite {
 }
 
 impl HeapCall {
+    /// A call of which only the function and its file are known; `None` without.
+    pub(crate) fn of_function(function: &str, file: &str) -> Option<Self> {
+        (!function.is_empty()).then(|| Self {
+            name: function.to_owned(),
+            function: function.to_owned(),
+            group: None,
+            file: file.to_owned(),
+            line: 0,
+        })
+    }
+
     /// The given name, else the function's path.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -343,7 +385,7 @@ impl HeapFrame {
         self.address
     }
 
-    /// The function there, after those that were inlined into it; empty as long as nobody has asked for it.
+    /// The function there, after those that were inlined into it; empty before the snapshot is [named](HeapSnapshot::named).
     #[must_use]
     pub fn symbols(&self) -> &[HeapSymbol] {
         &self.symbols

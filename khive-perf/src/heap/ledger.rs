@@ -13,6 +13,8 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 const PAGE_LEN: usize = 256;
 const SERIES_PAGES: usize = 64;
 const SITE_PAGES: usize = 64;
+const SITES_MAX: u32 = (PAGE_LEN * SITE_PAGES) as u32;
+const SITES_OF_STACKS_MAX: u32 = SITES_MAX / 2;
 /// Lifetimes are told by the power of two of their nanoseconds.
 pub(crate) const LIFETIMES: usize = 48;
 
@@ -197,6 +199,8 @@ pub(crate) struct Ledger {
     /// `None` for the process's, whose rate is that of the configuration.
     rate: Option<Rate>,
     manual: Option<ManualClock>,
+    /// Blocks whose stack is still to be kept, where that is not all.
+    stacks_left: Option<AtomicU32>,
     traces: Traces,
     sites: [Lazy<SitePage>; SITE_PAGES],
     sites_used: AtomicU32,
@@ -205,23 +209,31 @@ pub(crate) struct Ledger {
     pub(crate) all: Account,
     /// Blocks that were to be tracked and were not, for want of room.
     untracked: AtomicU64,
+    /// Blocks whose stack was to be kept and was not, or not all of it, for want of room.
+    stacks_cut: AtomicU64,
 }
 
 /// The process's.
-pub(crate) static PROCESS: Ledger = Ledger::new(None, None);
+pub(crate) static PROCESS: Ledger = Ledger::new(None, None, None);
 
 impl Ledger {
-    const fn new(rate: Option<Rate>, manual: Option<ManualClock>) -> Self {
+    const fn new(
+        rate: Option<Rate>,
+        manual: Option<ManualClock>,
+        stacks_left: Option<AtomicU32>,
+    ) -> Self {
         Self {
             holders: AtomicUsize::new(1),
             rate,
             manual,
+            stacks_left,
             traces: Traces::new(),
             sites: [const { Lazy::new() }; SITE_PAGES],
             sites_used: AtomicU32::new(0),
             series: [const { Lazy::new() }; SERIES_PAGES],
             all: Account::new(),
             untracked: AtomicU64::new(0),
+            stacks_cut: AtomicU64::new(0),
         }
     }
 
@@ -247,6 +259,20 @@ impl Ledger {
         self.untracked.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the stack of the next block is to be kept.
+    pub(crate) fn keeps_stack(&self) -> bool {
+        self.stacks_left.as_ref().is_none_or(|left| {
+            let one_less = |left: u32| left.checked_sub(1);
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+                .is_ok()
+        })
+    }
+
+    /// Blocks whose stack is not known, or not to its end, for want of room.
+    pub(crate) fn stacks_cut(&self) -> u64 {
+        self.stacks_cut.load(Ordering::Relaxed)
+    }
+
     /// Bytes that it takes itself, about.
     pub(crate) fn own_bytes(&self) -> u64 {
         let sites = self.sites.iter().filter_map(Lazy::get);
@@ -255,19 +281,30 @@ impl Ledger {
         pages.sum::<usize>() as u64 + self.traces.own_bytes()
     }
 
-    /// The site of blocks that these steps lead to, from the outermost on; where there is no room, that of fewer.
+    /// The site of blocks that these steps lead to, from the outermost on; where there is no room, that of fewer. Stacks take
+    /// no more than half of the room, so that there is some for calls.
     pub(crate) fn site_of(&self, steps: impl Iterator<Item = Step>) -> u32 {
-        let mut at = ROOT;
+        let (mut at, mut call) = (ROOT, ROOT);
+        let mut is_cut = false;
         for step in steps {
-            match self.traces.child(at, step) {
-                Some(child) => at = child,
-                None => break,
+            let Some(child) = self.traces.child(at, step) else {
+                is_cut = matches!(step, Step::Return(_));
+                break;
+            };
+            at = child;
+            if matches!(step, Step::Call(_)) {
+                call = child;
             }
         }
-        self.site_at(at).unwrap_or(0)
+        let of_stack = (at != call).then(|| self.site_at(at, SITES_OF_STACKS_MAX));
+        if is_cut || of_stack == Some(None) {
+            self.stacks_cut.fetch_add(1, Ordering::Relaxed);
+        }
+        let of_call = || self.site_at(call, SITES_MAX);
+        of_stack.flatten().or_else(of_call).unwrap_or(0)
     }
 
-    fn site_at(&self, trace: u32) -> Option<u32> {
+    fn site_at(&self, trace: u32, most: u32) -> Option<u32> {
         let node = self.traces.node(trace)?;
         let known = node.site.load(Ordering::Acquire);
         if known != 0 {
@@ -275,6 +312,9 @@ impl Ledger {
         }
         let mut number = self.sites_used.load(Ordering::Relaxed);
         loop {
+            if number >= most {
+                return None;
+            }
             // Site 0 is that of the root, and of what finds no room.
             let page = self.sites.get(number as usize / PAGE_LEN)?.get_or_make()?;
             let claimed = self.sites_used.compare_exchange_weak(
@@ -292,7 +332,7 @@ impl Ledger {
                     if number == 0 {
                         let root = self.traces.node(ROOT)?;
                         root.site.store(1, Ordering::Release);
-                        return self.site_at(trace);
+                        return self.site_at(trace, most);
                     }
                     // Of two threads that make it, one has made a site that nothing is booked to.
                     let published = node.site.compare_exchange(
@@ -325,6 +365,14 @@ impl Ledger {
             .site(site)
             .map_or(ROOT, |site| site.trace.load(Ordering::Acquire));
         self.traces.steps_up(trace)
+    }
+
+    /// A number for the measured calls that lead to a site, whatever the stack below them.
+    pub(crate) fn calls_of(&self, site: u32) -> u32 {
+        let trace = self
+            .site(site)
+            .map_or(ROOT, |site| site.trace.load(Ordering::Acquire));
+        self.traces.innermost_call(trace)
     }
 
     /// What was allocated in calls of a series, callees included.
@@ -436,11 +484,16 @@ unsafe impl Sync for OwnLedger {}
 
 impl OwnLedger {
     /// A ledger that tells the time by a manual clock, or by the process's, and whose blocks are sampled at a rate, or at
-    /// the process's. `None` where there is no memory.
-    pub(crate) fn new(rate: Option<Rate>, manual: Option<ManualClock>) -> Option<Self> {
+    /// the process's; and the number of blocks whose stack is kept, where that is not all. `None` where there is no memory.
+    pub(crate) fn new(
+        rate: Option<Rate>,
+        manual: Option<ManualClock>,
+        stacks: Option<u32>,
+    ) -> Option<Self> {
         let ledger = memory::allocate::<Ledger>()?;
+        let stacks_left = stacks.map(AtomicU32::new);
         // SAFETY: it is memory for one, that nobody else has.
-        unsafe { ledger.write(Ledger::new(rate, manual)) };
+        unsafe { ledger.write(Ledger::new(rate, manual, stacks_left)) };
         let is_exact = rate == Some(Rate::Every);
         if is_exact {
             use_in_place(User::CaptureBegins);

@@ -17,15 +17,19 @@
 
 mod index;
 pub(crate) mod ledger;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod memo;
 mod memory;
 pub(crate) mod rate;
 mod shape;
 mod slab;
+mod stack;
 mod table;
 mod traces;
 
 pub(crate) use self::ledger::{Ledger, OwnLedger, PROCESS};
 pub(crate) use self::shape::{Plan, User, needs_table, plan, use_in_place};
+pub(crate) use self::stack::Stack;
 use self::table::detach_all;
 pub(crate) use self::table::{Birth, Taken, insert, own_bytes, take, visit};
 pub(crate) use self::traces::Step;

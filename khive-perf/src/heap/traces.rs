@@ -8,6 +8,8 @@ const CHUNKS: usize = 64;
 /// Most nodes that one tree can have.
 const TRACE_NODES_MAX: usize = CHUNK_LEN * CHUNKS;
 const SLOTS: usize = TRACE_NODES_MAX * 2;
+/// Nodes that stacks can have of them.
+const RETURNS_MAX: u32 = (TRACE_NODES_MAX / 2) as u32;
 /// Slots that are looked at before there is no room.
 const PROBES: usize = 128;
 
@@ -95,7 +97,7 @@ impl Traces {
             if number == 0 {
                 let new = match own {
                     Some(new) => new,
-                    None => *own.insert(self.make(parent, word)?),
+                    None => *own.insert(self.make(parent, step)?),
                 };
                 let published = slot.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire);
                 match published {
@@ -120,9 +122,12 @@ impl Traces {
         (chunks.sum::<usize>() + index) as u64
     }
 
-    fn make(&self, parent: u32, word: u64) -> Option<u32> {
+    fn make(&self, parent: u32, step: Step) -> Option<u32> {
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
+            if used >= RETURNS_MAX && matches!(step, Step::Return(_)) {
+                return None;
+            }
             let number = used + 1;
             let node = self.node(number)?;
             let claimed =
@@ -131,12 +136,24 @@ impl Traces {
             match claimed {
                 Ok(_) => {
                     node.parent.store(parent, Ordering::Relaxed);
-                    node.step.store(word, Ordering::Relaxed);
+                    node.step.store(step.to_word(), Ordering::Relaxed);
                     return Some(number);
                 }
                 Err(now) => used = now,
             }
         }
+    }
+
+    /// The node of the innermost call on the way to a node; the root if there is none.
+    pub(super) fn innermost_call(&self, from: u32) -> u32 {
+        let mut at = from;
+        while let Some(node) = self.node(at).filter(|_| at != ROOT) {
+            if let Step::Call(_) = Step::from_word(node.step.load(Ordering::Relaxed)) {
+                return at;
+            }
+            at = node.parent.load(Ordering::Relaxed);
+        }
+        ROOT
     }
 
     /// The steps from a node up to the root, the innermost first.
@@ -182,10 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn stacks_leave_room_for_calls() {
+        let traces = Traces::new();
+        let returns = (0..TRACE_NODES_MAX).map(|at| traces.child(ROOT, Step::Return(at * 16)));
+        let made = returns.flatten().count();
+        assert!(made <= TRACE_NODES_MAX / 2, "{made}");
+        let call = traces.child(ROOT, Step::Call(1)).unwrap();
+        assert_eq!(traces.child(call, Step::Return(7)), None);
+        assert_eq!(traces.innermost_call(call), call);
+    }
+
+    #[test]
     fn a_full_tree_says_so() {
         let traces = Traces::new();
         let made = (0..TRACE_NODES_MAX * 2)
-            .filter_map(|at| traces.child(ROOT, Step::Return(at * 16)))
+            .filter_map(|at| traces.child(ROOT, Step::Call(at as u32)))
             .count();
         // The root takes one.
         assert!(

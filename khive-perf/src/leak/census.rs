@@ -13,6 +13,8 @@ pub enum Kind {
     Thread,
     /// An open file, socket or pipe.
     FileDescriptor,
+    /// A measured future, or a span of `tracing`, that has begun and not ended.
+    Call,
     /// Something that the program declares with [`Tracked`](crate::leak::Tracked).
     Declared,
 }
@@ -25,6 +27,7 @@ impl Kind {
             Self::Heap => "heap",
             Self::Thread => "thread",
             Self::FileDescriptor => "file_descriptor",
+            Self::Call => "call",
             Self::Declared => "declared",
         }
     }
@@ -71,13 +74,16 @@ impl OriginId {
 pub struct Origin {
     /// Name of the measured function, or of what was declared.
     pub callsite: String,
+    /// Full path of the measured function; empty where there is none.
+    pub function: String,
     /// Its source file; empty where that is not known.
     pub file: String,
     /// Its line; 0 where that is not known.
     pub line: u32,
     /// Measured calls that led there, outermost first.
     pub path: Vec<String>,
-    /// The stack, innermost frame first; empty unless stacks are taken.
+    /// The stack that most survivors were made from, innermost frame first; empty where none is known. Addresses, until a
+    /// report is [named](crate::leak::LeakReport::named).
     pub stack: Vec<String>,
 }
 
@@ -122,6 +128,8 @@ pub struct Live {
     pub id: u64,
     /// Where it comes from.
     pub origin: OriginId,
+    /// Number of the stack that it was made from, among [`Census::stacks`]; 0 where none is known.
+    pub stack: u64,
     /// When it was made, on the clock of [`Census::at`].
     pub born: Duration,
     /// Number of things that it stands for; 1 unless it is a sample.
@@ -141,12 +149,20 @@ impl Live {
         Self {
             id,
             origin,
+            stack: 0,
             born,
             blocks: 1.0,
             bytes: size as f64,
             size,
             has_grown: false,
         }
+    }
+
+    /// The same, made from a stack of this number.
+    #[must_use]
+    pub const fn with_stack(mut self, number: u64) -> Self {
+        self.stack = number;
+        self
     }
 
     /// The same, and it has been made larger since.
@@ -181,6 +197,8 @@ pub struct Census {
     pub resident: Option<u64>,
     /// In words, the origins that nobody else can describe.
     pub origins: Vec<(OriginId, Origin)>,
+    /// Return addresses of stacks by their numbers, innermost frame first. One that an earlier census had may be left out.
+    pub stacks: Vec<(u64, Vec<usize>)>,
 }
 
 impl Census {

@@ -1,7 +1,7 @@
 //! LeakDetector: looks again and again, and says what leaks.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::leak::census::{Census, Origin, OriginId};
@@ -11,6 +11,7 @@ use crate::leak::judge::Case;
 use crate::leak::report::{Finding, Holding, LeakReport};
 use crate::leak::retention::Readings;
 use crate::leak::sources::Sources;
+use crate::leak::verdict::Verdict;
 use crate::recorder::local::quiet;
 
 /// Looks again and again at what is alive, and tells which of it leaks.
@@ -53,6 +54,8 @@ pub struct LeakDetector {
     config: LeakConfig,
     follower: Follower,
     names: HashMap<OriginId, Origin>,
+    /// Return addresses by the number of the stack.
+    stacks: HashMap<u64, Vec<usize>>,
     readings: Readings,
     began: Duration,
     sources: Sources,
@@ -66,6 +69,7 @@ impl LeakDetector {
             follower: Follower::new(config.live_limit(), config.origins_limit()),
             config,
             names: HashMap::new(),
+            stacks: HashMap::new(),
             readings: Readings::new(),
             began: Duration::ZERO,
             sources: Sources::default(),
@@ -99,6 +103,13 @@ impl LeakDetector {
         for (id, origin) in &census.origins {
             if self.names.len() < 2 * self.config.origins_limit() || self.names.contains_key(id) {
                 self.names.entry(*id).or_insert_with(|| origin.clone());
+            }
+        }
+        for (number, stack) in &census.stacks {
+            if self.stacks.len() < STACKS_MAX || self.stacks.contains_key(number) {
+                self.stacks
+                    .entry(*number)
+                    .or_insert_with(|| stack.iter().take(FRAMES_MAX).copied().collect());
             }
         }
         if let (Some(live), Some(resident)) = (census.live_heap, census.resident) {
@@ -177,7 +188,30 @@ impl LeakDetector {
             }),
         }
         .judge();
-        Finding::new(held.id, held.origin.clone(), judgement, held.holding)
+        let finding = Finding::new(held.id, held.origin.clone(), judgement, held.holding);
+        if judgement.verdict < Verdict::Suspect {
+            return finding;
+        }
+        let stack = self.stack_of_survivors(held.live, judgement.mature);
+        finding.with_stack(stack.map_or(&[], Vec::as_slice))
+    }
+
+    /// The stack that most of what is older than this was made from.
+    fn stack_of_survivors(&self, live: &[Followed], mature: Duration) -> Option<&Vec<usize>> {
+        let is_old = |one: &&Followed| self.follower.at().saturating_sub(one.live.born) >= mature;
+        let mut by_stack: BTreeMap<u64, f64> = BTreeMap::new();
+        for Followed { live, .. } in live.iter().filter(is_old) {
+            // What has no size is counted.
+            let much = if live.bytes > 0.0 {
+                live.bytes
+            } else {
+                live.blocks
+            };
+            *by_stack.entry(live.stack).or_default() += much;
+        }
+        by_stack.remove(&0);
+        let most = by_stack.iter().max_by(|a, b| a.1.total_cmp(b.1));
+        self.stacks.get(most?.0)
     }
 
     fn holding(&self, live: &[Followed]) -> Holding {
@@ -193,6 +227,9 @@ impl LeakDetector {
     }
 }
 
+/// Stacks, and frames of each, that are remembered.
+const STACKS_MAX: usize = 16_384;
+const FRAMES_MAX: usize = 64;
 /// In such a census those that leak are remembered.
 const REMEMBER_EVERY: u64 = 6;
 

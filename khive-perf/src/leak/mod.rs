@@ -1,12 +1,12 @@
 //! Leaks: what lives on and on, whose it is, and how fast it grows.
 //!
 //! A [`LeakDetector`] takes a [`Census`] now and then: of what a [`TrackingAllocator`](crate::alloc::TrackingAllocator)
-//! has sampled, of what the program declares with [`Tracked`], and of open files and threads. It follows each thing to its death, and judges each place that makes them by whether the
+//! has sampled, of measured futures and spans in flight, of what the program declares with [`Tracked`], and of open files and threads. It follows each thing to its death, and judges each place that makes them by whether the
 //! old ones still die, and whether more of those that do not keep coming. It does not look at slopes: a heap that grows
 //! is a cache that fills, a service that warms up, a tide.
 //!
 //! ```text
-//! heap samples, Tracked, /proc, or values of your own ─> Census ─> LeakDetector ─> LeakReport ─> text, JSON
+//! heap samples, calls in flight, Tracked, /proc, or values of your own ─> Census ─> LeakDetector ─> LeakReport ─> text, JSON
 //!                                                          now and then   what died, how old    Leaking, Suspect, Plateau, InsufficientData
 //! ```
 //!
@@ -21,6 +21,7 @@
 //! [`Suspect`](Verdict::Suspect) for those waits; declare them with [`LeakConfig::capacity`] and [`LeakConfig::lifetime`].
 
 mod ages;
+mod calls;
 mod census;
 mod clumps;
 mod config;

@@ -3,10 +3,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::alloc::names::{Names, line_of};
+use crate::alloc::snapshot::{HeapCall, HeapFrame, HeapSymbol};
 use crate::leak::census::{Kind, Origin, OriginId};
 use crate::leak::judge::Judgement;
 use crate::leak::retention::Retention;
 use crate::leak::verdict::{Reason, Verdict};
+use crate::recorder::local::quiet;
+use crate::symbols;
 
 /// What a detector knows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +30,9 @@ pub struct Finding {
     origin: Origin,
     judgement: Judgement,
     live: Holding,
+    /// Return addresses of the stack that most survivors were made from.
+    stack: Vec<usize>,
+    line: Option<(String, u32)>,
 }
 
 /// What an origin holds.
@@ -36,11 +43,41 @@ pub(super) struct Holding {
     pub(super) oldest: Duration,
 }
 
+/// The functions of a frame, the innermost first; its address where they are not known.
+fn in_words(frame: &HeapFrame) -> Vec<String> {
+    if frame.symbols().is_empty() {
+        return vec![format!("{:#x}", frame.address())];
+    }
+    let in_words = |symbol: &HeapSymbol| match symbol.file() {
+        "" => symbol.function().to_owned(),
+        file => format!("{} ({file}:{})", symbol.function(), symbol.line()),
+    };
+    frame.symbols().iter().map(in_words).collect()
+}
+
 impl LeakReport {
     /// One for each origin, worst first, and of those with the same verdict, the one with the most bytes per hour.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// The same, and the [stacks](Origin::stack) of what leaks or may leak are in words, not in addresses.
+    ///
+    /// Without the feature `symbols`, and where the program has no debug information, nothing changes.
+    ///
+    /// # Overhead
+    ///
+    /// Reads the debug information of the program: milliseconds to a second, and memory of its size meanwhile.
+    #[must_use]
+    pub fn named(mut self) -> Self {
+        if symbols::ARE_KNOWN {
+            let _quiet = quiet();
+            let mut names = Names::default();
+            let findings = self.findings.iter_mut();
+            findings.for_each(|finding| finding.name(&mut names));
+        }
+        self
     }
 
     /// Those that leak.
@@ -108,7 +145,39 @@ impl Finding {
             origin,
             judgement,
             live,
+            stack: Vec::new(),
+            line: None,
         }
+    }
+
+    pub(super) fn with_stack(mut self, stack: &[usize]) -> Self {
+        self.stack = stack.to_vec();
+        if !stack.is_empty() {
+            let addresses = stack.iter().map(|address| format!("{address:#x}"));
+            self.origin.stack = addresses.collect();
+        }
+        self
+    }
+
+    /// Puts the stack into words.
+    fn name(&mut self, names: &mut Names) {
+        if self.stack.is_empty() {
+            return;
+        }
+        let addresses = self.stack.iter().map(|address| *address as u64);
+        let call = HeapCall::of_function(&self.origin.function, &self.origin.file);
+        let frames = names.name(addresses, call.as_ref());
+        self.line = line_of(&frames).map(|symbol| (symbol.file().to_owned(), symbol.line()));
+        self.origin.stack = frames.iter().flat_map(in_words).collect();
+    }
+
+    /// File and line of the code that made most survivors: the innermost of the stack that is neither of the standard library nor of
+    /// khive-perf. `None` before the report is [named](LeakReport::named).
+    #[must_use]
+    pub fn line(&self) -> Option<(&str, u32)> {
+        self.line
+            .as_ref()
+            .map(|(file, line)| (file.as_str(), *line))
     }
 
     /// Whether it leaks.

@@ -1,5 +1,6 @@
 //! Sources: a census of this process, from everything that can be counted in it.
 
+use crate::leak::calls;
 use crate::leak::census::{Census, Kind};
 use crate::leak::heap::Heap;
 use crate::leak::names::Names;
@@ -18,7 +19,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// All that is alive now; inside of a capture, of the heap what was allocated in it.
+    /// All that is alive now; inside of a capture, of the heap what was allocated in it, and no calls.
     pub(super) fn census(&mut self) -> Census {
         let scope = Scope::current();
         let _quiet = quiet();
@@ -29,6 +30,9 @@ impl Sources {
         if left_out > 0 {
             let says = format!("{left_out} more were declared than can be tracked");
             self.unknown.push((Kind::Declared, says));
+        }
+        if scope.is_of_process() {
+            calls::add_to(&mut census, &mut self.names);
         }
         self.process
             .add_to(&mut census, &mut self.names, &mut self.unknown);

@@ -97,6 +97,9 @@ fn describe(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     if path.len() > 1 {
         writeln!(f, "    {}", path.join(" > "))?;
     }
+    if let Some((file, line)) = finding.line() {
+        writeln!(f, "    made at {file}:{line}")?;
+    }
     for frame in finding.origin().stack.iter().take(FRAMES_MAX) {
         writeln!(f, "      at {frame}")?;
     }

@@ -27,6 +27,8 @@ pub(crate) struct Cell {
     failed: [OwnedU64; 3],
     idle_ticks: OwnedU64,
     max_poll_ticks: OwnedU64,
+    /// Futures that have ended, and began before the last census.
+    crossed: OwnedU64,
     pub(crate) alloc: AllocCell,
     /// Error, panic, cancelled: null until first needed; published with `Release`.
     other: [AtomicPtr<HistogramCell>; 3],
@@ -45,6 +47,7 @@ impl Cell {
             failed: [const { OwnedU64::new(0) }; 3],
             idle_ticks: OwnedU64::new(0),
             max_poll_ticks: OwnedU64::new(0),
+            crossed: OwnedU64::new(0),
             alloc: AllocCell::new(),
             other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
             next,
@@ -106,6 +109,12 @@ impl Cell {
         self.max_poll_ticks.raise(ticks);
     }
 
+    /// Counts a future that began before the last census, and has ended; by the owner.
+    #[cold]
+    pub(crate) fn count_crossed(&self) {
+        self.crossed.add(1);
+    }
+
     /// Adds the time between a future's polls; by the owner.
     pub(crate) fn add_idle(&self, ticks: u64) {
         self.idle_ticks.add(ticks);
@@ -145,6 +154,7 @@ impl Cell {
         into.slow += self.slow.read() + slow.map_or(0, |call| call.weight);
         let ns = |ticks: &OwnedU64| units.scale.ns(ticks.read());
         self.alloc.read_into(&mut into.alloc);
+        into.crossed += self.crossed.read();
         into.idle_ns += ns(&self.idle_ticks);
         into.max_poll_ns = into.max_poll_ns.max(ns(&self.max_poll_ticks));
     }

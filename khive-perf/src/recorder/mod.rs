@@ -8,6 +8,7 @@
 pub(crate) mod alloc;
 pub(crate) mod budget;
 pub(crate) mod cell;
+pub(crate) mod census;
 pub(crate) mod frame;
 pub(crate) mod histogram;
 pub(crate) mod local;

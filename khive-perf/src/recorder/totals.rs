@@ -78,6 +78,8 @@ pub(crate) struct SeriesTotals {
     /// Futures that were polled, and those of them that have ended.
     pub(crate) begun: u64,
     pub(crate) ended: u64,
+    /// Those of them that began before the last census of calls in flight, and ended after it.
+    pub(crate) crossed: u64,
 }
 
 impl SeriesTotals {
@@ -102,6 +104,7 @@ impl SeriesTotals {
         self.open += other.open;
         self.begun += other.begun;
         self.ended += other.ended;
+        self.crossed += other.crossed;
     }
 }
 

@@ -126,6 +126,11 @@ impl Scope {
         }
     }
 
+    /// Whether it is the process, and no capture.
+    pub(crate) const fn is_of_process(&self) -> bool {
+        self.registry.is_none()
+    }
+
     fn ledger(&self) -> &Ledger {
         self.registry
             .as_ref()
@@ -174,6 +179,16 @@ impl Scope {
     /// Blocks that were to be tracked, and were not for want of room.
     pub(crate) fn untracked(&self) -> u64 {
         self.ledger().untracked()
+    }
+
+    /// Blocks whose stack is not known, or not to its end, for want of room.
+    pub(crate) fn stacks_cut(&self) -> u64 {
+        self.ledger().stacks_cut()
+    }
+
+    /// A number for the measured calls that led to a site, whatever the stack below them.
+    pub(crate) fn calls_of(&self, site: SiteId) -> u32 {
+        self.ledger().calls_of(site.0)
     }
 
     /// Bytes that the tables take, about.

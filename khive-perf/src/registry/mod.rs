@@ -85,8 +85,8 @@ impl Registry {
     }
 
     /// A registry of its own that tells the time by `source`, or by the process's clock, and times every call
-    /// unless it `samples`.
-    pub(crate) fn new(source: Option<Source>, samples: bool) -> Self {
+    /// unless it `samples`. It keeps the stacks of the first so many blocks that are tracked; `None` of all.
+    pub(crate) fn new(source: Option<Source>, samples: bool, stacks: Option<u32>) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(2);
         let manual = match &source {
             Some(Source::Manual(clock)) => Some(clock.clone()),
@@ -96,7 +96,7 @@ impl Registry {
         let source = source.map_or_else(OnceLock::new, OnceLock::from);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut registry = Self::numbered(number, samples, source);
-        registry.ledger = OwnLedger::new(rate, manual);
+        registry.ledger = OwnLedger::new(rate, manual, stacks);
         registry
     }
 

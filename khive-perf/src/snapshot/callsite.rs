@@ -230,6 +230,11 @@ impl CallsiteStats {
         }
     }
 
+    /// Futures and spans that have ended, and began before the last census of those in flight.
+    pub(crate) fn crossed(&self) -> u64 {
+        self.totals.crossed
+    }
+
     /// Wall time of calls that ended well: the outermost ones, because the time of a recursive call is
     /// inside that of its caller already.
     #[must_use]

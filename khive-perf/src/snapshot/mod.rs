@@ -119,6 +119,7 @@ fn overflow(registry: &Registry, callsites: &[CallsiteStats], tree: &CallTree) -
         ("call_tree_nodes_max", tree.overflow_calls()),
     ];
     counts.push(("heap_blocks_max", registry.ledger().untracked()));
+    counts.push(("heap_stacks_cut", registry.ledger().stacks_cut()));
     counts.extend(Loss::ALL.map(|loss| (loss.as_str(), registry.losses(loss))));
     counts.retain(|(_, count)| *count > 0);
     counts.sort_unstable();

@@ -12,6 +12,7 @@ use crate::callsite::{Callsite, NO_ID, OFF_ID};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
+use crate::recorder::census;
 use crate::recorder::frame::{Finished, Frame, SpanRef};
 use crate::recorder::local::{fast, is_quiet, is_scoped};
 use crate::recorder::node::Node;
@@ -335,6 +336,8 @@ impl State {
         self.outermost = outermost;
         node.begun.add(1);
         if self.weight == 0 {
+            // It reads no clock: it began after that, and before the next census.
+            self.start = census::last_ticks();
             node.untimed.add(1);
             node.untimed_open.add(1);
         }
@@ -471,6 +474,10 @@ impl State {
     #[inline]
     pub(super) fn record_end(&mut self, shard: &Shard, node: &Node, end: u64, outcome: Outcome) {
         self.ended = true;
+        if self.start < census::last_ticks() {
+            // SAFETY: a call's node has a cell; cells live as long as their shard.
+            unsafe { &*node.cell }.count_crossed();
+        }
         if self.weight == 0 {
             shard.count_untimed(node, outcome);
             node.untimed_open.sub(1);

@@ -8,10 +8,13 @@ use crate::context::Context;
 use crate::registry::Registry;
 use crate::registry::live::Scope;
 use crate::report::bytes;
+use crate::symbols;
 use crate::sync::Arc;
 
 /// Milliseconds that other threads have to free what they are about to.
 const GRACE_MS: u32 = 100;
+/// Blocks whose stack is kept, where it can be put into words: some microseconds for each.
+const STACKS: u32 = if symbols::ARE_KNOWN { 4_096 } else { 0 };
 /// Places that a failed assertion names.
 const SITES_SHOWN: usize = 10;
 
@@ -38,7 +41,7 @@ impl Watched {
              khive_perf::alloc::TrackingAllocator::system();` into this test program"
         );
         Self {
-            registry: Arc::new(Registry::new(None, false)),
+            registry: Arc::new(Registry::new(None, false, Some(STACKS))),
             assertion,
         }
     }
@@ -60,7 +63,7 @@ impl Watched {
             let what = format!("{} in {}", bytes(left), plural(blocks));
             self.fail(
                 &format!("{what} of {} allocated is left", bytes(all.0)),
-                &heap,
+                heap,
                 |site| (site.bytes(), site.blocks()),
             );
         }
@@ -76,7 +79,7 @@ impl Watched {
                 exact(allocated),
                 exact(limit)
             );
-            self.fail(&what, &heap, |site| (site.allocated(), 0.0));
+            self.fail(&what, heap, |site| (site.allocated(), 0.0));
         }
     }
 
@@ -90,7 +93,7 @@ impl Watched {
                 exact(peak),
                 exact(limit)
             );
-            self.fail(&what, &heap, |site| (site.peak(), 0.0));
+            self.fail(&what, heap, |site| (site.peak(), 0.0));
         }
     }
 
@@ -123,7 +126,8 @@ impl Watched {
     /// Panics, with the places that matter most.
     #[expect(clippy::panic, reason = "an assertion that fails")]
     #[track_caller]
-    fn fail(&self, what: &str, heap: &HeapSnapshot, of: impl Fn(&HeapSite) -> (u64, f64)) {
+    fn fail(&self, what: &str, heap: HeapSnapshot, of: impl Fn(&HeapSite) -> (u64, f64)) {
+        let heap = heap.named();
         let mut sites: Vec<_> = heap.sites().iter().map(|site| (of(site), site)).collect();
         sites.retain(|((bytes, blocks), _)| *bytes > 0 || *blocks > 0.0);
         sites.sort_by_key(|((bytes, _), _)| std::cmp::Reverse(*bytes));
@@ -163,11 +167,23 @@ fn exact(count: u64) -> String {
 
 /// Where a site is: the innermost measured call, its line, and what led there.
 fn place(site: &HeapSite) -> String {
+    let line = site.line().map_or_else(String::new, |symbol| {
+        let (function, file, line) = (symbol.function(), symbol.file(), symbol.line());
+        format!("{function} ({file}:{line})")
+    });
     let Some(call) = site.path().last() else {
-        return "code that is not measured: `#[khive_perf::measure]` on its function tells which"
-            .to_owned();
+        if line.is_empty() {
+            return "code that is not measured: `#[khive_perf::measure]` on its function, or the feature `symbols`, tells which"
+                .to_owned();
+        }
+        return line;
     };
-    let mut place = format!("{} ({}:{})", call.name(), call.file(), call.line());
+    let within = if line.is_empty() {
+        line
+    } else {
+        format!("{line}, in ")
+    };
+    let mut place = format!("{within}{} ({}:{})", call.name(), call.file(), call.line());
     if site.path().len() > 1 {
         let path: Vec<&str> = site.path().iter().map(HeapCall::name).collect();
         let _ = write!(place, ", on the path {}", path.join(" > "));

@@ -77,6 +77,7 @@ pub async fn capture_async<F: Future>(future: F) -> (F::Output, Captured) {
 pub struct Capture {
     clock: Option<ManualClock>,
     samples: bool,
+    stacks: bool,
 }
 
 impl Capture {
@@ -99,6 +100,14 @@ impl Capture {
     #[must_use]
     pub fn sampled(mut self) -> Self {
         self.samples = true;
+        self
+    }
+
+    /// Keeps the stack of each block that is tracked, of as many frames as
+    /// [`Config::heap_stack_frames`](crate::Config::heap_stack_frames) says. Some microseconds for each.
+    #[must_use]
+    pub fn stacks(mut self) -> Self {
+        self.stacks = true;
         self
     }
 
@@ -131,7 +140,9 @@ impl Capture {
     }
 
     fn registry(self) -> Arc<Registry> {
-        Arc::new(Registry::new(self.clock.map(Source::Manual), self.samples))
+        let stacks = if self.stacks { None } else { Some(0) };
+        let source = self.clock.map(Source::Manual);
+        Arc::new(Registry::new(source, self.samples, stacks))
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! With `--crates`, released crates that are known to leak, and some that only seem to, do real work instead.
 
+mod adverse;
 mod design;
 mod fresh;
 mod held_out;
@@ -93,6 +94,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         held_out::SHAPES,
         single::SHAPES,
         fresh::SHAPES,
+        adverse::SHAPES,
     ]
     .into_iter()
     .flatten()
@@ -203,6 +205,7 @@ mod tests {
             held_out::SHAPES,
             single::SHAPES,
             fresh::SHAPES,
+            adverse::SHAPES,
         ];
         let mut names: Vec<&str> = shapes
             .into_iter()

@@ -120,6 +120,7 @@ impl Score {
             Set::Design => "design",
             Set::HeldOut => "held out",
             Set::Fresh => "fresh",
+            Set::Adverse => "adverse",
         };
         let first = self
             .first

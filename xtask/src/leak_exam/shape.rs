@@ -39,6 +39,8 @@ pub(super) enum Set {
     HeldOut,
     /// Not looked at until all was as it is.
     Fresh,
+    /// By somebody else, and run once after that.
+    Adverse,
 }
 
 impl Shape {
@@ -69,6 +71,11 @@ impl Shape {
 
     pub(super) const fn fresh(mut self) -> Self {
         self.set = Set::Fresh;
+        self
+    }
+
+    pub(super) const fn adverse(mut self) -> Self {
+        self.set = Set::Adverse;
         self
     }
 

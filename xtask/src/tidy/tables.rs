@@ -49,7 +49,7 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf",
         rows: &[
-            &["sync", "attributes", "outcome", "ids", "process"],
+            &["sync", "attributes", "outcome", "ids", "process", "symbols"],
             &["config", "clock", "error"],
             &["callsite", "stats", "heap", "exemplars"],
             &["recorder"],
