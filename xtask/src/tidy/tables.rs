@@ -189,6 +189,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "tests/global/measured_allocator.rs",
     "tests/global/memory.rs",
     "tests/lints/src/",
+    "benches/allocators/src/bin/",
     "benches/clock.rs",
     "benches/sdk/allocator.rs",
     "khive-perf/src/layer/table.rs",
