@@ -48,7 +48,7 @@ pub fn now() -> Instant {
 /// The time that this thread has had a processor to itself.
 ///
 /// With more threads than processors, this and not the time that passes is what a call costs.
-pub(crate) fn thread_time() -> Duration {
+pub fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
