@@ -1,11 +1,11 @@
-//! Delivery, Stats and the ledger behind them: what became of every data point and span.
+//! Delivery, Stats and the ledger behind them: what became of every data point, span and log record.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::signal::Signal;
 
-/// What became of data points and spans: during a flush, or, from a shutdown, since the exporter started.
+/// What became of data points, spans and log records: during a flush, or, from a shutdown, since the exporter started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
@@ -20,20 +20,22 @@ pub struct Delivery {
     /// Data points still waiting to be sent. Zero after a shutdown.
     pub pending: u64,
     /// The same of the spans of traces.
-    pub spans: Spans,
+    pub spans: Items,
+    /// The same of log records.
+    pub logs: Items,
     /// The latest problem, or a warning that came with a success.
     pub last_error: Option<String>,
 }
 
-/// What became of spans.
+/// What became of spans or of log records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Spans {
+pub struct Items {
     /// Accepted by the receiver.
     pub sent: u64,
     /// Refused by the receiver, for good.
     pub rejected: u64,
-    /// Given up: there was no room where they had to wait, they never ended, or the exporter shut down before the receiver
+    /// Given up: there was no room where they had to wait, the spans never ended, or the exporter shut down before the receiver
     /// took them.
     pub dropped: u64,
     /// Still waiting to be sent. Zero after a shutdown.
@@ -42,7 +44,7 @@ pub struct Spans {
 
 /// What an exporter has done since it started. It is not itself exported.
 ///
-/// Of data points as of spans, `collected` is `sent + rejected + dropped + superseded + pending`.
+/// Of data points, of spans and of log records, `collected` is `sent + rejected + dropped + superseded + pending`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -61,7 +63,11 @@ pub struct Stats {
     /// Spans of traces that were kept, with those that were lost before.
     pub spans_collected: u64,
     /// What became of them.
-    pub spans: Spans,
+    pub spans: Items,
+    /// Log records of findings.
+    pub logs_collected: u64,
+    /// What became of them.
+    pub logs: Items,
     /// Requests made, retries included.
     pub requests: u64,
     /// Requests that were made again after a failure.
@@ -93,6 +99,7 @@ pub(crate) struct Ledger {
 struct Book {
     metrics: Counts,
     traces: Counts,
+    logs: Counts,
     last_error: Option<String>,
     /// Number of problems so far, to tell old ones from new.
     errors: u64,
@@ -105,6 +112,7 @@ struct Book {
 pub(crate) struct Mark {
     metrics: Counts,
     traces: Counts,
+    logs: Counts,
     errors: u64,
 }
 
@@ -114,13 +122,11 @@ impl Delivery {
     /// Whether nothing was rejected or dropped, and nothing is pending.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        let spans = &self.spans;
         self.rejected == 0
             && self.dropped == 0
             && self.pending == 0
-            && spans.rejected == 0
-            && spans.dropped == 0
-            && spans.pending == 0
+            && self.spans.are_sent()
+            && self.logs.are_sent()
     }
 }
 
@@ -132,28 +138,39 @@ impl fmt::Display for Delivery {
             dropped,
             pending,
             spans,
+            logs,
             last_error,
         } = self;
         write!(
             f,
             "{sent} data points sent, {rejected} rejected, {dropped} dropped, {pending} pending"
         )?;
-        if *spans != Spans::default() {
-            let Spans {
-                sent,
-                rejected,
-                dropped,
-                pending,
-            } = spans;
-            write!(
-                f,
-                "; {sent} spans sent, {rejected} rejected, {dropped} dropped, {pending} pending"
-            )?;
+        for (items, name) in [(spans, "spans"), (logs, "log records")] {
+            if *items != Items::default() {
+                let Items {
+                    sent,
+                    rejected,
+                    dropped,
+                    pending,
+                } = items;
+                write!(
+                    f,
+                    "; {sent} {name} sent, {rejected} rejected, {dropped} dropped, {pending} pending"
+                )?;
+            }
         }
         match last_error {
             Some(error) => write!(f, "; last error: {error}"),
             None => Ok(()),
         }
+    }
+}
+
+// === impl Items ===
+
+impl Items {
+    const fn are_sent(&self) -> bool {
+        self.rejected == 0 && self.dropped == 0 && self.pending == 0
     }
 }
 
@@ -190,7 +207,7 @@ impl Ledger {
 
     pub(crate) fn stats(&self) -> Stats {
         let book = self.book();
-        let (metrics, traces) = (book.metrics, book.traces);
+        let (metrics, traces, logs) = (book.metrics, book.traces, book.logs);
         Stats {
             collected: metrics.collected,
             sent: metrics.sent,
@@ -199,9 +216,11 @@ impl Ledger {
             superseded: metrics.superseded,
             pending: metrics.pending,
             spans_collected: traces.collected,
-            spans: traces.spans(),
-            requests: metrics.requests + traces.requests,
-            retries: metrics.retries + traces.retries,
+            spans: traces.items(),
+            logs_collected: logs.collected,
+            logs: logs.items(),
+            requests: metrics.requests + traces.requests + logs.requests,
+            retries: metrics.retries + traces.retries + logs.retries,
             last_error: book.last_error.clone(),
         }
     }
@@ -211,6 +230,7 @@ impl Ledger {
         Mark {
             metrics: book.metrics,
             traces: book.traces,
+            logs: book.logs,
             errors: book.errors,
         }
     }
@@ -220,10 +240,11 @@ impl Ledger {
         let book = self.book();
         let metrics = book.metrics.since(&mark.metrics);
         let traces = book.traces.since(&mark.traces);
-        let is_pending = metrics.pending > 0 || traces.pending > 0;
+        let logs = book.logs.since(&mark.logs);
+        let is_pending = metrics.pending > 0 || traces.pending > 0 || logs.pending > 0;
         let is_relevant = book.errors > mark.errors || is_pending;
         let error = book.last_error.clone().filter(|_| is_relevant);
-        delivery(&metrics, &traces, error)
+        delivery([&metrics, &traces, &logs], error)
     }
 
     /// Gives up all that is pending, and ends the book. A second time changes nothing.
@@ -250,7 +271,8 @@ impl Ledger {
                 "{given_up} were not sent before the shutdown ended{because}"
             ));
         }
-        let delivery = delivery(&book.metrics, &book.traces, book.last_error.clone());
+        let counts = [&book.metrics, &book.traces, &book.logs];
+        let delivery = delivery(counts, book.last_error.clone());
         book.closed = Some(delivery.clone());
         delivery
     }
@@ -261,13 +283,14 @@ impl Ledger {
     }
 }
 
-fn delivery(metrics: &Counts, traces: &Counts, last_error: Option<String>) -> Delivery {
+fn delivery([metrics, traces, logs]: [&Counts; 3], last_error: Option<String>) -> Delivery {
     Delivery {
         sent: metrics.sent,
         rejected: metrics.rejected,
         dropped: metrics.dropped,
         pending: metrics.pending,
-        spans: traces.spans(),
+        spans: traces.items(),
+        logs: logs.items(),
         last_error,
     }
 }
@@ -277,6 +300,7 @@ impl Book {
         match signal {
             Signal::Metrics => &mut self.metrics,
             Signal::Traces => &mut self.traces,
+            Signal::Logs => &mut self.logs,
         }
     }
 }
@@ -295,8 +319,8 @@ impl Counts {
         }
     }
 
-    const fn spans(&self) -> Spans {
-        Spans {
+    const fn items(&self) -> Items {
+        Items {
             sent: self.sent,
             rejected: self.rejected,
             dropped: self.dropped,

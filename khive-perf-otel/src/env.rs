@@ -19,6 +19,8 @@ pub enum Protocol {
     Grpc,
     /// Protobuf over HTTP/1.1; port 4318 by default.
     HttpProtobuf,
+    /// JSON over HTTP/1.1, on the same port: larger and slower, and not every receiver reads all of it. Feature `json`.
+    HttpJson,
 }
 
 /// How requests are compressed.
@@ -29,6 +31,8 @@ pub enum Compression {
     None,
     /// With gzip, which every receiver must understand.
     Gzip,
+    /// With zstd, which costs less and which some receivers understand. Feature `zstd`.
+    Zstd,
 }
 
 /// Since when values count.
@@ -57,6 +61,7 @@ pub(crate) struct Variables {
     pub(crate) base_endpoint: Option<Named>,
     pub(crate) metrics: OfSignal,
     pub(crate) traces: OfSignal,
+    pub(crate) logs: OfSignal,
     pub(crate) temporality: Option<Temporality>,
     pub(crate) interval: Option<Duration>,
     pub(crate) export_timeout: Option<Duration>,
@@ -84,6 +89,17 @@ pub(crate) struct OfSignal {
     pub(crate) headers_name: &'static str,
     pub(crate) timeout: Option<Duration>,
     pub(crate) compression: Option<Compression>,
+    pub(crate) certificates: Certificates,
+}
+
+/// Files of PEM, for TLS.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Certificates {
+    /// Whom to trust, in place of those whom the system trusts.
+    pub(crate) roots: Option<Named>,
+    /// What this side shows of itself, and the key that proves it.
+    pub(crate) client: Option<Named>,
+    pub(crate) client_key: Option<Named>,
 }
 
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -97,11 +113,16 @@ pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variable
             ..Variables::default()
         });
     }
+    env.one(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        check_aggregation,
+    )?;
     Ok(Variables {
         is_disabled: false,
         base_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT")?,
         metrics: env.of(Signal::Metrics)?,
         traces: env.of(Signal::Traces)?,
+        logs: env.of(Signal::Logs)?,
         temporality: env.one(
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
             parse_temporality,
@@ -192,6 +213,14 @@ impl Env<'_> {
                 "OTEL_EXPORTER_OTLP_COMPRESSION",
                 parse_compression,
             )?,
+            certificates: Certificates {
+                roots: self.first(names.certificate, "OTEL_EXPORTER_OTLP_CERTIFICATE")?,
+                client: self.first(
+                    names.client_certificate,
+                    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+                )?,
+                client_key: self.first(names.client_key, "OTEL_EXPORTER_OTLP_CLIENT_KEY")?,
+            },
         })
     }
 
@@ -250,8 +279,8 @@ fn parse_protocol(value: &str) -> Result<Protocol, &'static str> {
     match value.to_ascii_lowercase().as_str() {
         "grpc" => Ok(Protocol::Grpc),
         "http/protobuf" => Ok(Protocol::HttpProtobuf),
-        "http/json" => Err("JSON is not supported yet; set `http/protobuf`, on the same port"),
-        _ => Err("there is no such protocol; set `http/protobuf` or `grpc`"),
+        "http/json" => Ok(Protocol::HttpJson),
+        _ => Err("there is no such protocol; set `http/protobuf`, `http/json` or `grpc`"),
     }
 }
 
@@ -259,7 +288,8 @@ fn parse_compression(value: &str) -> Result<Compression, &'static str> {
     match value.to_ascii_lowercase().as_str() {
         "none" => Ok(Compression::None),
         "gzip" => Ok(Compression::Gzip),
-        _ => Err("this compression is not supported; set `gzip` or `none`"),
+        "zstd" => Ok(Compression::Zstd),
+        _ => Err("this compression is not supported; set `gzip`, `zstd` or `none`"),
     }
 }
 
@@ -269,6 +299,15 @@ fn parse_temporality(value: &str) -> Result<Temporality, &'static str> {
         // They differ for asynchronous counters, of which there are none.
         "delta" | "lowmemory" => Ok(Temporality::Delta),
         _ => Err("there is no such temporality; set `cumulative`, `delta` or `lowmemory`"),
+    }
+}
+
+fn check_aggregation(value: &str) -> Result<(), &'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "base2_exponential_bucket_histogram" => Ok(()),
+        "explicit_bucket_histogram" => Err("durations are recorded in exponential buckets, and \
+             sent so; unset it, or set `base2_exponential_bucket_histogram`"),
+        _ => Err("there is no such aggregation; set `base2_exponential_bucket_histogram`"),
     }
 }
 

@@ -34,11 +34,18 @@
 //! receiver only the newest is kept. Deltas are kept, each with its own time, until the queue is full;
 //! then the oldest is dropped.
 //!
-//! # What it does not do yet
+//! # Features
 //!
-//! TLS and JSON. A setting that asks for either is an [`InstallError`], never something else in silence.
+//! None is on by default. A setting that asks for one that is off is an [`InstallError`], never something else in silence.
 //!
-//! The metrics are described in `docs/metrics.md`.
+//! | feature | adds | brings along |
+//! | --- | --- | --- |
+//! | `tls` | `https://` addresses, roots and client certificates of one's own | rustls with ring |
+//! | `zstd` | [`Compression::Zstd`] | libzstd, compiled |
+//! | `json` | [`Protocol::HttpJson`] | serde_json |
+//! | `tokio-metrics` | what tokio counts of a runtime | nothing |
+//!
+//! Metrics, spans and log records are described in `docs/metrics.md`.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -58,10 +65,11 @@ mod error;
 mod exporter;
 mod retry;
 mod signal;
+mod tls;
 mod transport;
 mod worker;
 
-pub use crate::delivery::{Delivery, Spans, Stats};
+pub use crate::delivery::{Delivery, Items, Stats};
 pub use crate::env::{Compression, Protocol, Temporality};
 pub use crate::error::{ExportError, InstallError};
 pub use crate::exporter::{Exporter, ExporterBuilder, ExporterGuard, install};

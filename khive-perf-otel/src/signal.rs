@@ -5,6 +5,7 @@
 pub(crate) enum Signal {
     Metrics,
     Traces,
+    Logs,
 }
 
 /// The variables that are about one signal.
@@ -17,6 +18,9 @@ pub(crate) struct Names {
     pub(crate) timeout: &'static str,
     pub(crate) compression: &'static str,
     pub(crate) insecure: &'static str,
+    pub(crate) certificate: &'static str,
+    pub(crate) client_key: &'static str,
+    pub(crate) client_certificate: &'static str,
 }
 
 macro_rules! names {
@@ -29,21 +33,26 @@ macro_rules! names {
             timeout: concat!("OTEL_EXPORTER_OTLP_", $signal, "_TIMEOUT"),
             compression: concat!("OTEL_EXPORTER_OTLP_", $signal, "_COMPRESSION"),
             insecure: concat!("OTEL_EXPORTER_OTLP_", $signal, "_INSECURE"),
+            certificate: concat!("OTEL_EXPORTER_OTLP_", $signal, "_CERTIFICATE"),
+            client_key: concat!("OTEL_EXPORTER_OTLP_", $signal, "_CLIENT_KEY"),
+            client_certificate: concat!("OTEL_EXPORTER_OTLP_", $signal, "_CLIENT_CERTIFICATE"),
         }
     };
 }
 
 static METRICS: Names = names!("METRICS");
 static TRACES: Names = names!("TRACES");
+static LOGS: Names = names!("LOGS");
 
 impl Signal {
-    pub(crate) const ALL: [Self; 2] = [Self::Metrics, Self::Traces];
+    pub(crate) const ALL: [Self; 3] = [Self::Metrics, Self::Traces, Self::Logs];
 
     /// Its variables.
     pub(crate) const fn names(self) -> &'static Names {
         match self {
             Self::Metrics => &METRICS,
             Self::Traces => &TRACES,
+            Self::Logs => &LOGS,
         }
     }
 
@@ -52,6 +61,7 @@ impl Signal {
         match self {
             Self::Metrics => "/v1/metrics",
             Self::Traces => "/v1/traces",
+            Self::Logs => "/v1/logs",
         }
     }
 
@@ -60,6 +70,7 @@ impl Signal {
         match self {
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
         }
     }
 
@@ -68,6 +79,7 @@ impl Signal {
         match self {
             Self::Metrics => "data points",
             Self::Traces => "spans",
+            Self::Logs => "log records",
         }
     }
 }

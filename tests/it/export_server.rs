@@ -1,11 +1,12 @@
 //! Receivers of OTLP that do what a test tells them, on threads of their own.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
@@ -14,7 +15,10 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
 use tonic::codec::CompressionEncoding;
+use tonic::transport::ServerTlsConfig;
 
 /// Longer than anything here may take.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -42,6 +46,10 @@ pub(crate) struct Seen {
     pub(crate) message: ExportMetricsServiceRequest,
     /// What came to the path of traces.
     pub(crate) traces: ExportTraceServiceRequest,
+    /// What came to the path of logs.
+    pub(crate) logs: ExportLogsServiceRequest,
+    /// What came in JSON, in place of these.
+    pub(crate) json: Value,
 }
 
 impl Seen {
@@ -61,6 +69,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Of one with TLS.
+    pub(crate) fn https_url(&self) -> String {
+        format!("https://{}", self.address)
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -97,39 +110,66 @@ pub(crate) fn success() -> Reaction {
 
 /// A receiver that reacts to its n-th request as told. Its threads end with the process.
 pub(crate) fn http(react: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> Server {
+    http_over(Ok, react)
+}
+
+/// The same with TLS.
+pub(crate) fn https(
+    config: Arc<ServerConfig>,
+    react: impl Fn(usize) -> Reaction + Send + Sync + 'static,
+) -> Server {
+    let secure = move |stream| {
+        let tls = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(tls, stream))
+    };
+    http_over(secure, react)
+}
+
+fn http_over<S: Read + Write>(
+    accept: impl Fn(TcpStream) -> io::Result<S> + Send + Sync + 'static,
+    react: impl Fn(usize) -> Reaction + Send + Sync + 'static,
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Server {
         address: listener.local_addr().unwrap(),
         seen: Arc::default(),
     };
-    let (for_thread, react) = (server.clone(), Arc::new(react));
+    let (for_thread, accept, react) = (server.clone(), Arc::new(accept), Arc::new(react));
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (server, react) = (for_thread.clone(), Arc::clone(&react));
-            std::thread::spawn(move || serve(stream.unwrap(), &server, &*react));
+            let server = for_thread.clone();
+            let (accept, react) = (Arc::clone(&accept), Arc::clone(&react));
+            std::thread::spawn(move || {
+                let stream = accept(stream.unwrap()).unwrap();
+                serve(stream, &server, &*react);
+            });
         }
     });
     server
 }
 
-fn serve(stream: TcpStream, server: &Server, react: &dyn Fn(usize) -> Reaction) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut writer = stream;
-    while let Some(seen) = request(&mut reader) {
+fn serve(stream: impl Read + Write, server: &Server, react: &dyn Fn(usize) -> Reaction) {
+    let mut stream = BufReader::new(stream);
+    while let Some(seen) = request(&mut stream) {
         let nth = server.note(seen);
         match react(nth) {
             Reaction::Write(bytes) => {
-                if writer.write_all(&bytes).is_err() {
+                let writer = stream.get_mut();
+                if writer
+                    .write_all(&bytes)
+                    .and_then(|()| writer.flush())
+                    .is_err()
+                {
                     return;
                 }
             }
             Reaction::Close(bytes) => {
-                let _ = writer.write_all(&bytes);
+                let _ = stream.get_mut().write_all(&bytes);
                 return;
             }
             Reaction::Hang => {
                 // Until the client goes away.
-                let _ = reader.read(&mut [0]);
+                let _ = stream.read(&mut [0]);
                 return;
             }
         }
@@ -156,16 +196,25 @@ fn request(reader: &mut impl BufRead) -> Option<Seen> {
     }
     let mut body = vec![0; seen.header("content-length")?.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
-    if seen.header("content-encoding") == Some("gzip") {
-        let mut plain = Vec::new();
-        let mut decoder = flate2::read::GzDecoder::new(body.as_slice());
-        decoder.read_to_end(&mut plain).ok()?;
-        body = plain;
+    match seen.header("content-encoding") {
+        Some("gzip") => {
+            let mut plain = Vec::new();
+            let mut decoder = flate2::read::GzDecoder::new(body.as_slice());
+            decoder.read_to_end(&mut plain).ok()?;
+            body = plain;
+        }
+        Some("zstd") => body = zstd::stream::decode_all(body.as_slice()).ok()?,
+        _ => {}
     }
-    if seen.line.contains("/v1/traces") {
-        seen.traces = ExportTraceServiceRequest::decode(body.as_slice()).ok()?;
+    let body = body.as_slice();
+    if seen.header("content-type") == Some("application/json") {
+        seen.json = serde_json::from_slice(body).ok()?;
+    } else if seen.line.contains("/v1/traces") {
+        seen.traces = ExportTraceServiceRequest::decode(body).ok()?;
+    } else if seen.line.contains("/v1/logs") {
+        seen.logs = ExportLogsServiceRequest::decode(body).ok()?;
     } else {
-        seen.message = ExportMetricsServiceRequest::decode(body.as_slice()).ok()?;
+        seen.message = ExportMetricsServiceRequest::decode(body).ok()?;
     }
     Some(seen)
 }
@@ -203,6 +252,14 @@ impl<F: Fn(usize) -> Option<Export> + Send + Sync + 'static> MetricsService for 
 
 /// A gRPC receiver that reacts to its n-th request as told; with `None` it never answers.
 pub(crate) fn grpc(react: impl Fn(usize) -> Option<Export> + Send + Sync + 'static) -> Server {
+    grpc_over(None, react)
+}
+
+/// The same with TLS where it is given.
+pub(crate) fn grpc_over(
+    tls: Option<ServerTlsConfig>,
+    react: impl Fn(usize) -> Option<Export> + Send + Sync + 'static,
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let server = Server {
@@ -213,7 +270,8 @@ pub(crate) fn grpc(react: impl Fn(usize) -> Option<Export> + Send + Sync + 'stat
         server: server.clone(),
         react,
     })
-    .accept_compressed(CompressionEncoding::Gzip);
+    .accept_compressed(CompressionEncoding::Gzip)
+    .accept_compressed(CompressionEncoding::Zstd);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -222,7 +280,11 @@ pub(crate) fn grpc(react: impl Fn(usize) -> Option<Export> + Send + Sync + 'stat
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let incoming = tonic::transport::server::TcpIncoming::from(listener);
-            let served = tonic::transport::Server::builder().add_service(service);
+            let mut server = tonic::transport::Server::builder();
+            if let Some(tls) = tls {
+                server = server.tls_config(tls).unwrap();
+            }
+            let served = server.add_service(service);
             served.serve_with_incoming(incoming).await.unwrap();
         });
     });

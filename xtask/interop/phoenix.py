@@ -98,6 +98,7 @@ def main():
             wait_until(START_SECONDS, "its start", is_up)
             traces = {
                 "OTEL_METRICS_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
                 "OTEL_EXPORTER_OTLP_ENDPOINT": BASE,
                 "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",

@@ -20,12 +20,12 @@ pub(super) fn resolve(
     match (protocol, own, base) {
         (_, Some(named), _) => parse(protocol, named, is_insecure),
         (Protocol::Grpc, None, Some(named)) => parse(protocol, named, is_insecure),
-        (Protocol::HttpProtobuf, None, Some(named)) => {
+        (Protocol::HttpProtobuf | Protocol::HttpJson, None, Some(named)) => {
             with_path(&parse(protocol, named, is_insecure)?, signal.http_path())
                 .ok_or_else(|| InstallError::setting(named.name, &named.value, NOT_A_URL))
         }
         (Protocol::Grpc, None, None) => Ok(Uri::from_static("http://localhost:4317")),
-        (Protocol::HttpProtobuf, None, None) => {
+        (Protocol::HttpProtobuf | Protocol::HttpJson, None, None) => {
             let base = Uri::from_static("http://localhost:4318");
             Ok(with_path(&base, signal.http_path()).unwrap_or(base))
         }
@@ -36,24 +36,16 @@ const NOT_A_URL: &str = "this is no URL; write it as `http://host:port`";
 
 fn parse(protocol: Protocol, named: &Named, is_insecure: bool) -> Result<Uri, InstallError> {
     let error = |problem: &str| InstallError::setting(named.name, &named.value, problem);
-    let text = if named.value.contains("://") {
-        named.value.clone()
-    } else if protocol == Protocol::Grpc && is_insecure {
-        format!("http://{}", named.value)
-    } else {
-        return Err(error(
-            "it has no scheme, which means TLS, and TLS is not supported yet; write it as `http://host:port`",
-        ));
+    let text = match (named.value.contains("://"), protocol) {
+        (true, _) => named.value.clone(),
+        // A gRPC target without a scheme is one with TLS, unless insecure.
+        (false, Protocol::Grpc) if is_insecure => format!("http://{}", named.value),
+        (false, Protocol::Grpc) => format!("https://{}", named.value),
+        (false, _) => return Err(error(NOT_A_URL)),
     };
     let uri: Uri = text.parse().map_err(|_| error(NOT_A_URL))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(error(
-                "TLS is not supported yet; use `http://` to a collector on this host, which can do TLS",
-            ));
-        }
-        _ => return Err(error(NOT_A_URL)),
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(error(NOT_A_URL));
     }
     let authority = uri.authority().ok_or_else(|| error(NOT_A_URL))?;
     if authority.as_str().contains('@') {
@@ -141,9 +133,6 @@ mod tests {
     #[test]
     fn what_cannot_be_honoured_is_an_error_with_a_remedy() {
         for (protocol, value, remedy) in [
-            (Protocol::HttpProtobuf, "https://c:4318", "http://"),
-            (Protocol::Grpc, "https://c:4317", "http://"),
-            (Protocol::Grpc, "c:4317", "http://host:port"),
             (Protocol::HttpProtobuf, "c:4318", "http://host:port"),
             (Protocol::HttpProtobuf, "unix:///tmp/s", "http://host:port"),
             (Protocol::HttpProtobuf, "http://", "http://host:port"),
@@ -165,9 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_scheme_insecure_means_plain_text() {
+    fn without_a_scheme_insecure_means_plain_text_and_else_tls() {
         let base = named("c:4317");
-        let uri = resolve(Signal::Traces, Protocol::Grpc, None, Some(&base), true).unwrap();
-        assert_eq!(uri.to_string(), "http://c:4317/");
+        for (is_insecure, expected) in [(true, "http://c:4317/"), (false, "https://c:4317/")] {
+            let (signal, protocol) = (Signal::Traces, Protocol::Grpc);
+            let uri = resolve(signal, protocol, None, Some(&base), is_insecure).unwrap();
+            assert_eq!(uri.to_string(), expected);
+        }
+        // Insecure says nothing of an endpoint that has a scheme.
+        let base = named("https://c:4317");
+        let uri = resolve(Signal::Logs, Protocol::Grpc, None, Some(&base), true).unwrap();
+        assert_eq!(uri.scheme_str(), Some("https"));
     }
 }

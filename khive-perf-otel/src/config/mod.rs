@@ -14,9 +14,12 @@ use khive_perf::snapshot::Snapshot;
 use khive_perf::trace::TraceConfig;
 
 use crate::encode::Value;
-use crate::env::{Compression, NO_LIMIT, Named, OfSignal, Protocol, Temporality, Variables};
+use crate::env::{
+    Certificates, Compression, NO_LIMIT, Named, OfSignal, Protocol, Temporality, Variables,
+};
 use crate::error::{ExportError, InstallError};
 use crate::signal::Signal;
+use crate::tls::Trust;
 
 /// Takes snapshots for an exporter.
 pub(crate) type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
@@ -30,8 +33,11 @@ pub(crate) struct Settings {
     pub(crate) base_endpoint: Option<Named>,
     pub(crate) metrics: Way,
     pub(crate) traces: Way,
+    pub(crate) logs: Way,
     /// What was said of the traces of the process.
     pub(crate) collects_traces: Option<bool>,
+    /// What was said of log records.
+    pub(crate) sends_logs: Option<bool>,
     /// What was said of the metrics of the operating system.
     pub(crate) sends_process: Option<bool>,
     pub(crate) temporality: Temporality,
@@ -59,6 +65,7 @@ pub(crate) struct Way {
     pub(crate) headers_name: &'static str,
     pub(crate) compression: Compression,
     pub(crate) timeout: Duration,
+    pub(crate) certificates: Certificates,
 }
 
 /// How one signal is sent.
@@ -69,6 +76,8 @@ pub(crate) struct Lane {
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
     pub(crate) timeout: Duration,
+    /// Where the endpoint is one with TLS.
+    pub(crate) trust: Option<Trust>,
 }
 
 /// What an exporter does; it can be honoured.
@@ -100,7 +109,9 @@ impl Settings {
             base_endpoint: None,
             metrics: Way::new(),
             traces: Way::new(),
+            logs: Way::new(),
             collects_traces: None,
+            sends_logs: None,
             sends_process: None,
             temporality: Temporality::Cumulative,
             interval: Duration::from_secs(60),
@@ -138,6 +149,7 @@ impl Settings {
             base_endpoint: variables.base_endpoint,
             metrics: Way::of(variables.metrics),
             traces: Way::of(variables.traces),
+            logs: Way::of(variables.logs),
             temporality: variables.temporality.unwrap_or(defaults.temporality),
             interval: variables.interval.unwrap_or(defaults.interval),
             export_timeout: variables.export_timeout.unwrap_or(defaults.export_timeout),
@@ -191,19 +203,20 @@ impl Settings {
         match signal {
             Signal::Metrics => &self.metrics,
             Signal::Traces => &self.traces,
+            Signal::Logs => &self.logs,
         }
     }
 
     /// The ways of all signals.
-    pub(crate) const fn ways(&mut self) -> [&mut Way; 2] {
-        [&mut self.metrics, &mut self.traces]
+    pub(crate) const fn ways(&mut self) -> [&mut Way; 3] {
+        [&mut self.metrics, &mut self.traces, &mut self.logs]
     }
 }
 
 const NO_TIME: &str = "an exporter needs time; set at least a millisecond";
 
 impl Way {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             is_off: false,
             protocol: Protocol::HttpProtobuf,
@@ -213,6 +226,7 @@ impl Way {
             headers_name: "header",
             compression: Compression::None,
             timeout: Duration::from_secs(10),
+            certificates: Certificates::default(),
         }
     }
 
@@ -227,6 +241,7 @@ impl Way {
             headers_name: variables.headers_name,
             compression: variables.compression.unwrap_or(defaults.compression),
             timeout: variables.timeout.unwrap_or(defaults.timeout),
+            certificates: variables.certificates,
         }
     }
 
@@ -240,9 +255,20 @@ impl Way {
         if self.timeout.is_zero() {
             return Err(InstallError::setting("timeout", "0", NO_TIME));
         }
+        if self.protocol == Protocol::HttpJson && !cfg!(feature = "json") {
+            return Err(without_feature("protocol", "http/json", "json"));
+        }
+        if self.compression == Compression::Zstd && !cfg!(feature = "zstd") {
+            return Err(without_feature("compression", "zstd", "zstd"));
+        }
+        let trust = match endpoint.scheme_str() {
+            Some("https") => Some(Trust::load(&endpoint, &self.certificates)?),
+            _ => None,
+        };
         Ok(Some(Lane {
             signal,
             protocol: self.protocol,
+            trust,
             endpoint,
             headers: headers(self.headers_name, &self.headers)?,
             compression: self.compression,
@@ -256,10 +282,17 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("metrics", &self.metrics)
             .field("traces", &self.traces)
+            .field("logs", &self.logs)
             .field("temporality", &self.temporality)
             .field("interval", &self.interval)
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn without_feature(setting: &str, value: &str, feature: &str) -> InstallError {
+    let problem = format!("it needs the feature `{feature}` of khive-perf-otel, which is off");
+    InstallError::setting(setting, value, problem)
 }
 
 fn at_least(name: &str, value: usize, least: usize) -> Result<(), InstallError> {
@@ -345,12 +378,13 @@ mod tests {
     #[test]
     fn the_default_is_http_to_this_host_each_minute() {
         let config = Settings::of(Variables::default()).check().unwrap();
-        let [metrics, traces] = config.lanes.as_slice() else {
+        let [metrics, traces, logs] = config.lanes.as_slice() else {
             panic!("{} lanes", config.lanes.len())
         };
         for (lane, endpoint) in [
             (metrics, "http://localhost:4318/v1/metrics"),
             (traces, "http://localhost:4318/v1/traces"),
+            (logs, "http://localhost:4318/v1/logs"),
         ] {
             assert_eq!(lane.protocol, Protocol::HttpProtobuf);
             assert_eq!(lane.endpoint.to_string(), endpoint);
@@ -373,6 +407,43 @@ mod tests {
             settings.traces.headers = vec![(name.to_owned(), value.to_owned())];
             let error = settings.check().err().unwrap().to_string();
             assert!(error.contains(problem) && !error.contains("s3"), "{error}");
+        }
+    }
+
+    /// The tests of the whole workspace have the features on; those of this package alone have them off.
+    #[test]
+    fn what_a_feature_is_for_is_honoured_or_an_error_that_names_it() {
+        for (feature, is_on, change) in [
+            (
+                "json",
+                cfg!(feature = "json"),
+                (|way| way.protocol = Protocol::HttpJson) as fn(&mut Way),
+            ),
+            ("zstd", cfg!(feature = "zstd"), |way| {
+                way.compression = Compression::Zstd
+            }),
+            ("tls", cfg!(feature = "tls"), |way| {
+                way.endpoint = Some(Named {
+                    name: "endpoint",
+                    value: "https://localhost".to_owned(),
+                });
+            }),
+        ] {
+            let mut settings = Settings::new();
+            change(&mut settings.logs);
+            match settings.check() {
+                Ok(_) => assert!(is_on, "{feature} is off"),
+                Err(error) => {
+                    let error = error.to_string();
+                    // Or the system has no roots.
+                    let has_roots = !error.contains("roots");
+                    assert!(!is_on || !has_roots, "{error}");
+                    assert!(
+                        !has_roots || error.contains(&format!("`{feature}`")),
+                        "{error}"
+                    );
+                }
+            }
         }
     }
 

@@ -61,9 +61,15 @@ fn point(
 }
 
 fn attributes(finding: &Finding) -> Vec<KeyValue> {
+    let mut attributes = vec![text(VERDICT, finding.verdict().as_str())];
+    attributes.extend(origin(finding));
+    attributes
+}
+
+/// What says where a thing comes from.
+pub(super) fn origin(finding: &Finding) -> Vec<KeyValue> {
     let origin = finding.origin();
     let mut attributes = vec![
-        text(VERDICT, finding.verdict().as_str()),
         text("khive.perf.leak.kind", finding.kind().as_str()),
         text("khive.perf.name", &origin.callsite),
         // Two origins may have one name: they differ by path, stack or place.
@@ -83,7 +89,7 @@ fn attributes(finding: &Finding) -> Vec<KeyValue> {
     attributes
 }
 
-const VERDICT: &str = "khive.perf.leak.verdict";
+pub(super) const VERDICT: &str = "khive.perf.leak.verdict";
 
 const ORIGINS: Description = Description {
     name: "khive.perf.leak.origins",

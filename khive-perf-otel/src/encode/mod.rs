@@ -1,9 +1,10 @@
-//! Snapshots as OTLP metrics, and spans as OTLP spans: pure and total, no clock, no input or output.
+//! Snapshots as OTLP metrics, spans as OTLP spans, findings as log records: pure and total, no clock, no input or output.
 //!
 //! They are those of `docs/metrics.md`.
 
 mod histogram;
 mod leaks;
+mod logs;
 mod process;
 mod split;
 mod traces;
@@ -18,6 +19,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 pub(crate) use self::leaks::leaks;
+pub(crate) use self::logs::{budget, leak, leak_gone, leak_origin, lost, not_recorded, split_logs};
 pub(crate) use self::process::process;
 pub(crate) use self::split::{Envelope, Split, split};
 pub(crate) use self::traces::{spans, split_spans};

@@ -41,6 +41,16 @@ pub(crate) fn process(resources: &Resources, shape: &Shape) -> Vec<Metric> {
             "disk.io.direction",
             disk.map(|disk| [("read", count(disk.read)), ("write", count(disk.written))]),
         ),
+        split(
+            &NETWORK,
+            "network.io.direction",
+            resources.network().map(|network| {
+                [
+                    ("receive", count(network.received)),
+                    ("transmit", count(network.sent)),
+                ]
+            }),
+        ),
         one(&THREADS, resources.threads().map(count)),
         one(&FILES, resources.file_descriptors().map(count)),
         split(
@@ -98,6 +108,12 @@ const DISK: Description = Description {
     name: "process.disk.io",
     unit: "By",
     text: "Bytes from and to storage.",
+    kind: NumberKind::Counter,
+};
+const NETWORK: Description = Description {
+    name: "process.network.io",
+    unit: "By",
+    text: "Bytes from and to the network, of all processes in the same network namespace.",
     kind: NumberKind::Counter,
 };
 const THREADS: Description = Description {
@@ -163,6 +179,10 @@ mod tests {
         let key = |point: &NumberDataPoint| point.attributes[0].key.clone();
         let cpu = points("process.cpu.time");
         assert_eq!((cpu.len(), key(&cpu[0]).as_str()), (2, "cpu.mode"));
+        assert_eq!(
+            key(&points("process.network.io")[0]),
+            "network.io.direction"
+        );
         let faults = points("process.paging.faults");
         assert_eq!(key(&faults[0]), "system.paging.fault.type");
         for name in [

@@ -1,4 +1,4 @@
-//! Split: metrics as requests that no receiver finds too large.
+//! Split: metrics, spans and log records as requests that no receiver finds too large.
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -25,9 +25,9 @@ pub(crate) struct Split {
 }
 
 /// A field's tag and the length of what is in it.
-pub(super) const FIELD_LEN: usize = 6;
+const FIELD_LEN: usize = 6;
 /// The fields around a list of points or metrics, at their longest.
-pub(super) const NESTING_LEN: usize = 4 * FIELD_LEN;
+const NESTING_LEN: usize = 4 * FIELD_LEN;
 
 /// Packs metrics into requests of at most `bytes_max`, before compression. None is empty.
 pub(crate) fn split(metrics: Vec<Metric>, envelope: &Envelope, bytes_max: usize) -> Split {
@@ -46,6 +46,40 @@ pub(crate) fn split(metrics: Vec<Metric>, envelope: &Envelope, bytes_max: usize)
     }
     packer.close();
     packer.split
+}
+
+/// The same of items that stand one beside the other, as spans and log records do.
+pub(super) fn pack<M: Message, R: Message>(
+    items: Vec<M>,
+    bytes_max: usize,
+    request: impl Fn(Vec<M>) -> R,
+) -> Split {
+    let empty_len = request(Vec::new()).encoded_len() + NESTING_LEN;
+    let mut split = Split::default();
+    let mut open = Vec::new();
+    let mut len = empty_len;
+    let close = |open: Vec<M>, split: &mut Split| {
+        let count = open.len() as u64;
+        let body = request(open).encode_to_vec();
+        split.requests.push((body.into(), count));
+    };
+    for item in items {
+        let item_len = item.encoded_len() + FIELD_LEN;
+        if empty_len + item_len > bytes_max {
+            split.oversize += 1;
+            continue;
+        }
+        if len + item_len > bytes_max {
+            close(std::mem::take(&mut open), &mut split);
+            len = empty_len;
+        }
+        len += item_len;
+        open.push(item);
+    }
+    if !open.is_empty() {
+        close(open, &mut split);
+    }
+    split
 }
 
 struct Packer<'a> {

@@ -7,13 +7,11 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{self as metrics, exemplar};
 use opentelemetry_proto::tonic::trace::v1::{self as otlp, SpanFlags, span, status};
 
-use prost::Message;
-
-use crate::encode::split::{Envelope, FIELD_LEN, NESTING_LEN, Split};
+use crate::encode::split::{Envelope, Split, pack};
 use crate::encode::{OUTCOME, field, key_value, text};
 
 /// W3C flag: the trace is recorded.
-const SAMPLED: u32 = 1;
+pub(super) const SAMPLED: u32 = 1;
 
 /// Spans as they are sent.
 pub(crate) fn spans(spans: &[Span]) -> Vec<otlp::Span> {
@@ -50,39 +48,7 @@ fn encode(span: &Span) -> otlp::Span {
 
 /// Packs spans into requests of at most `bytes_max`, before compression. None is empty.
 pub(crate) fn split_spans(spans: Vec<otlp::Span>, envelope: &Envelope, bytes_max: usize) -> Split {
-    let empty_len = request(envelope, Vec::new()).encoded_len() + NESTING_LEN;
-    let mut split = Split::default();
-    let mut open = Vec::new();
-    let mut len = empty_len;
-    for span in spans {
-        let span_len = span.encoded_len() + FIELD_LEN;
-        if empty_len + span_len > bytes_max {
-            split.oversize += 1;
-            continue;
-        }
-        if len + span_len > bytes_max {
-            split.push(envelope, std::mem::take(&mut open));
-            len = empty_len;
-        }
-        len += span_len;
-        open.push(span);
-    }
-    if !open.is_empty() {
-        split.push(envelope, open);
-    }
-    split
-}
-
-impl Split {
-    fn push(&mut self, envelope: &Envelope, spans: Vec<otlp::Span>) {
-        let count = spans.len() as u64;
-        let body = request(envelope, spans).encode_to_vec();
-        self.requests.push((body.into(), count));
-    }
-}
-
-fn request(envelope: &Envelope, spans: Vec<otlp::Span>) -> ExportTraceServiceRequest {
-    ExportTraceServiceRequest {
+    pack(spans, bytes_max, |spans| ExportTraceServiceRequest {
         resource_spans: vec![otlp::ResourceSpans {
             resource: Some(envelope.resource.clone()),
             scope_spans: vec![otlp::ScopeSpans {
@@ -92,7 +58,7 @@ fn request(envelope: &Envelope, spans: Vec<otlp::Span>) -> ExportTraceServiceReq
             }],
             ..otlp::ResourceSpans::default()
         }],
-    }
+    })
 }
 
 const fn remote(is_remote: bool) -> u32 {
@@ -181,6 +147,7 @@ pub(super) fn exemplars(exemplars: &[Exemplar], outcome: Outcome) -> Vec<metrics
 #[cfg(test)]
 mod tests {
     use khive_perf::trace::{Collector, Kept, Sampler, SpanContext, TraceConfig};
+    use prost::Message as _;
 
     use super::*;
 

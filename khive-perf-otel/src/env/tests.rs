@@ -34,7 +34,7 @@ fn the_sdk_and_the_exporter_can_be_switched_off() {
     assert_eq!(off("OTEL_TRACES_EXPORTER", "none"), (false, true));
     let off = read_from(&[
         ("OTEL_SDK_DISABLED", "true"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
     ]);
     assert!(off.unwrap().is_disabled, "what is off asks for nothing");
 }
@@ -87,9 +87,9 @@ fn lists_are_percent_decoded() {
 #[test]
 fn what_cannot_be_honoured_names_variable_value_and_remedy() {
     for (name, value, remedy) in [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "udp", "grpc"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "brotli", "gzip"),
         ("OTEL_METRICS_EXPORTER", "prometheus", "otlp"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds"),
         ("OTEL_METRIC_EXPORT_TIMEOUT", "-1", "milliseconds"),
@@ -101,6 +101,12 @@ fn what_cannot_be_honoured_names_variable_value_and_remedy() {
         ),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "udp", "grpc"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "console", "otlp"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "explicit_bucket_histogram",
+            "base2_exponential_bucket_histogram",
+        ),
         ("OTEL_TRACES_SAMPLER", "sometimes", "always_on"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s", "milliseconds"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "at least 1"),
@@ -148,4 +154,107 @@ fn samplers_are_those_of_the_specification() {
         let error = sampler("traceidratio", share).unwrap_err();
         assert_eq!(error.setting_name(), Some("OTEL_TRACES_SAMPLER_ARG"));
     }
+}
+
+/// Every variable of the protocol, of each signal: what it says without a signal holds for all of them, what it says of one
+/// holds for that one alone, and wins.
+#[test]
+fn every_variable_of_the_protocol_is_read_for_all_signals_and_for_each() {
+    type Read = fn(&OfSignal) -> String;
+    let table: [(&str, &str, &str, Read); 9] = [
+        ("PROTOCOL", "grpc", "http/json", |of| {
+            format!("{:?}", of.protocol)
+        }),
+        ("HEADERS", "a=1", "b=2", |of| format!("{:?}", of.headers)),
+        ("TIMEOUT", "1500", "250", |of| format!("{:?}", of.timeout)),
+        ("COMPRESSION", "gzip", "zstd", |of| {
+            format!("{:?}", of.compression)
+        }),
+        ("INSECURE", "true", "false", |of| of.is_insecure.to_string()),
+        ("CERTIFICATE", "all.pem", "own.pem", |of| {
+            path(&of.certificates.roots)
+        }),
+        ("CLIENT_CERTIFICATE", "all.crt", "own.crt", |of| {
+            path(&of.certificates.client)
+        }),
+        ("CLIENT_KEY", "all.key", "own.key", |of| {
+            path(&of.certificates.client_key)
+        }),
+        // That of all signals is kept apart, because a path is added to it.
+        ("ENDPOINT", "http://all", "http://own", |of| {
+            path(&of.endpoint)
+        }),
+    ];
+    let signals = |variables: &Variables, read: Read| {
+        let [metrics, traces, logs] = [&variables.metrics, &variables.traces, &variables.logs];
+        [read(metrics), read(traces), read(logs)]
+    };
+    for (name, all, own, read) in table {
+        let general = format!("OTEL_EXPORTER_OTLP_{name}");
+        let unset = signals(&read_from(&[]).unwrap(), read);
+        let for_all = read_from(&[(&general, all)]).unwrap();
+        let for_all_read = signals(&for_all, read);
+        if name == "ENDPOINT" {
+            assert_eq!(path(&for_all.base_endpoint), all);
+            assert_eq!(for_all_read, unset, "{general}");
+        } else {
+            assert!(
+                for_all_read
+                    .iter()
+                    .zip(&unset)
+                    .all(|(set, unset)| set != unset),
+                "{general}"
+            );
+        }
+        for (at, signal) in ["METRICS", "TRACES", "LOGS"].into_iter().enumerate() {
+            let special = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
+            let both = read_from(&[(&general, all), (&special, own)]).unwrap();
+            let both = signals(&both, read);
+            let alone = signals(&read_from(&[(&special, own)]).unwrap(), read);
+            for other in 0..3 {
+                if other == at {
+                    assert_ne!(both[other], for_all_read[other], "{special}");
+                    assert_eq!(both[other], alone[other], "{special} wins");
+                } else {
+                    assert_eq!(both[other], for_all_read[other], "{special}");
+                    assert_eq!(alone[other], unset[other], "{special}");
+                }
+            }
+        }
+    }
+}
+
+fn path(named: &Option<Named>) -> String {
+    named
+        .as_ref()
+        .map(|named| named.value.clone())
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_exporter_of_each_signal_can_be_none() {
+    for signal in ["METRICS", "TRACES", "LOGS"] {
+        let name = format!("OTEL_{signal}_EXPORTER");
+        let variables = read_from(&[(&name, "none")]).unwrap();
+        let off = [&variables.metrics, &variables.traces, &variables.logs].map(|of| of.is_off);
+        let expected = ["METRICS", "TRACES", "LOGS"].map(|other| other == signal);
+        assert_eq!(off, expected);
+    }
+}
+
+#[test]
+fn temporality_is_what_the_specification_names() {
+    for (value, expected) in [
+        ("cumulative", Temporality::Cumulative),
+        ("DELTA", Temporality::Delta),
+        ("LowMemory", Temporality::Delta),
+    ] {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        assert_eq!(
+            read_from(&[(name, value)]).unwrap().temporality,
+            Some(expected)
+        );
+    }
+    let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    assert!(read_from(&[(name, "base2_exponential_bucket_histogram")]).is_ok());
 }

@@ -35,7 +35,7 @@ impl ExporterBuilder {
         self
     }
 
-    /// The receiver, as in `http://host:4318`; for HTTP, `/v1/metrics` and `/v1/traces` are added to it.
+    /// The receiver, as in `http://host:4318`; for HTTP, `/v1/metrics`, `/v1/traces` and `/v1/logs` are added to it.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         for way in self.settings.ways() {
             way.endpoint = None;
@@ -65,6 +65,44 @@ impl ExporterBuilder {
         self
     }
 
+    /// The receiver's address for log records, used as it is.
+    pub fn logs_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.settings.logs.endpoint = Some(Named {
+            name: "logs_endpoint",
+            value: url.into(),
+        });
+        self
+    }
+
+    /// Whom to trust where the address is an `https://` one: the certificates of a PEM file, in place of those whom the
+    /// system trusts. Feature `tls`.
+    pub fn certificate(mut self, path: impl Into<String>) -> Self {
+        let roots = Named {
+            name: "certificate",
+            value: path.into(),
+        };
+        for way in self.settings.ways() {
+            way.certificates.roots = Some(roots.clone());
+        }
+        self
+    }
+
+    /// What to show to a receiver that wants to know who sends: PEM files of a certificate, with those that lead from it to
+    /// a root, and of its private key. Feature `tls`.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Self {
+        let named = |name, value| Some(Named { name, value });
+        let (certificate, key) = (certificate.into(), key.into());
+        for way in self.settings.ways() {
+            way.certificates.client = named("client_certificate", certificate.clone());
+            way.certificates.client_key = named("client_key", key.clone());
+        }
+        self
+    }
+
     /// Whether metrics are sent. They are by default.
     pub const fn metrics(mut self, are_sent: bool) -> Self {
         self.settings.metrics.is_off = !are_sent;
@@ -76,6 +114,14 @@ impl ExporterBuilder {
     pub const fn traces(mut self, are_sent: bool) -> Self {
         self.settings.traces.is_off = !are_sent;
         self.settings.collects_traces = Some(are_sent);
+        self
+    }
+
+    /// Whether findings are sent as log records: a leak verdict that is another one, a callsite that goes over to timing some
+    /// calls only or back, data that was lost. By default the [installed](Self::install) exporter sends them.
+    pub const fn logs(mut self, are_sent: bool) -> Self {
+        self.settings.logs.is_off = !are_sent;
+        self.settings.sends_logs = Some(are_sent);
         self
     }
 
@@ -246,6 +292,9 @@ impl ExporterBuilder {
     ) -> Result<ExporterGuard, InstallError> {
         if !self.settings.collects_traces.unwrap_or(is_of_process) {
             self.settings.traces.is_off = true;
+        }
+        if !self.settings.sends_logs.unwrap_or(is_of_process) {
+            self.settings.logs.is_off = true;
         }
         self.settings.sends_process.get_or_insert(is_of_process);
         if self.settings.is_disabled {

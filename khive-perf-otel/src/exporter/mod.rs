@@ -12,8 +12,8 @@ use crate::config::Settings;
 use crate::env;
 use crate::error::InstallError;
 
-/// Sends this process's metrics and traces as the `OTEL_*` variables say; by default to a collector on this host, metrics
-/// each minute and traces every five seconds.
+/// Sends this process's metrics, traces and findings as the `OTEL_*` variables say; by default to a collector on this host,
+/// metrics and findings each minute and traces every five seconds.
 ///
 /// The guard that it returns is the exporter: keep it for as long as the process is to be seen, and shut
 /// it down at the end. Can be called anywhere, inside a runtime or not.
@@ -21,15 +21,18 @@ use crate::error::InstallError;
 /// | variable | default | |
 /// | --- | --- | --- |
 /// | `OTEL_SDK_DISABLED` | `false` | `true`: the guard does nothing |
-/// | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER` | `otlp` | `none`: the signal is not sent |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318` (4317 for gRPC) | for HTTP, `/v1/metrics` and `/v1/traces` are added |
+/// | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` | `none`: the signal is not sent |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318` (4317 for gRPC) | for HTTP, `/v1/metrics`, `/v1/traces` and `/v1/logs` are added |
 /// | `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | | used as it is |
-/// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc` |
+/// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc`, `http/json` (feature `json`) |
 /// | `OTEL_EXPORTER_OTLP_HEADERS` | | `key=value,key=value`, percent-encoded |
 /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | `10000` ms | for one request with its retries |
-/// | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none` | or `gzip` |
-/// | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | `true`: a gRPC endpoint without a scheme is plain text |
+/// | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none` | or `gzip`, `zstd` (feature `zstd`) |
+/// | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | `true`: a gRPC endpoint without a scheme is plain text, not TLS |
+/// | `OTEL_EXPORTER_OTLP_CERTIFICATE` | those of the system | PEM file of the roots to trust (feature `tls`, as the next two) |
+/// | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | | PEM files of what to show to the receiver |
 /// | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
+/// | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `base2_exponential_bucket_histogram` | no other can be honoured |
 /// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` ms | |
 /// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` ms | for all requests of one collection |
 /// | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | or `always_on`, `always_off`, `traceidratio`, and each with `parentbased_` |
@@ -39,7 +42,8 @@ use crate::error::InstallError;
 /// | `OTEL_SERVICE_NAME` | `unknown_service:` and the program | |
 /// | `OTEL_RESOURCE_ATTRIBUTES` | | `key=value,key=value`, percent-encoded |
 ///
-/// Each `OTEL_EXPORTER_OTLP_X` also exists as `OTEL_EXPORTER_OTLP_METRICS_X` and `OTEL_EXPORTER_OTLP_TRACES_X`, which win.
+/// Each `OTEL_EXPORTER_OTLP_X` also exists as `OTEL_EXPORTER_OTLP_METRICS_X`, `OTEL_EXPORTER_OTLP_TRACES_X` and
+/// `OTEL_EXPORTER_OTLP_LOGS_X`, which win.
 ///
 /// # Errors
 ///

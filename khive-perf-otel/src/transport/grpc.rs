@@ -12,8 +12,9 @@ use tonic::transport::{Channel, Endpoint};
 use crate::env::Compression;
 use crate::error::InstallError;
 use crate::retry::Failure;
+use crate::tls::{grpc_address, grpc_channel};
 use crate::transport::status::Status;
-use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT, chain, excerpt};
+use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT, chain, excerpt, plain_connector};
 
 /// A client of one receiver.
 #[derive(Debug)]
@@ -24,16 +25,27 @@ pub(crate) struct Grpc {
 
 impl Grpc {
     pub(super) fn new(target: Target) -> Result<Self, InstallError> {
-        let endpoint = Endpoint::from(target.endpoint.clone())
+        let endpoint = Endpoint::from(grpc_address(&target.endpoint)?)
             .user_agent(USER_AGENT)
             .map_err(|error| {
                 InstallError::setting("endpoint", &target.endpoint.to_string(), chain(&error))
             })?;
-        let mut client = tonic::client::Grpc::new(endpoint.connect_lazy())
+        let plain = plain_connector();
+        let channel = grpc_channel(endpoint, &target.endpoint, plain, target.trust.as_ref());
+        let mut client = tonic::client::Grpc::new(channel)
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(RESPONSE_BYTES_MAX);
-        if target.compression == Compression::Gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
+        let encoding = match target.compression {
+            Compression::None => None,
+            Compression::Gzip => Some(CompressionEncoding::Gzip),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => Some(CompressionEncoding::Zstd),
+            // Refused before.
+            #[cfg(not(feature = "zstd"))]
+            Compression::Zstd => None,
+        };
+        if let Some(encoding) = encoding {
+            client = client.send_compressed(encoding);
         }
         Ok(Self { client, target })
     }

@@ -1,4 +1,4 @@
-//! OTLP over HTTP/1.1: one POST per request, protobuf both ways.
+//! OTLP over HTTP/1.1: one POST per request, protobuf both ways, or JSON.
 
 use std::io::Write;
 
@@ -8,30 +8,35 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_A
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
 use crate::clock;
 use crate::env::Compression;
+#[cfg(feature = "json")]
+use crate::env::Protocol;
 use crate::retry::{Failure, retry_after};
+use crate::tls::{Connector, connector};
 use crate::transport::status::Status;
-use crate::transport::{RESPONSE_BYTES_MAX, Target, USER_AGENT as OURS, chain, excerpt};
+use crate::transport::{
+    RESPONSE_BYTES_MAX, Target, USER_AGENT as OURS, chain, excerpt, plain_connector,
+};
 
 const PROTOBUF: &str = "application/x-protobuf";
+#[cfg(feature = "json")]
+const JSON: &str = "application/json";
 
 /// A client of one receiver.
 #[derive(Debug)]
 pub(crate) struct Http {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     target: Target,
 }
 
 impl Http {
     pub(super) fn new(target: Target) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
+        let connector = connector(plain_connector(), target.trust.as_ref());
         Self {
             client: Client::builder(TokioExecutor::new()).build(connector),
             target,
@@ -62,27 +67,41 @@ impl Http {
         };
         if parts.status.is_success() {
             // A body that is no message says nothing of rejected points.
-            return Ok(ExportMetricsServiceResponse::decode(body).unwrap_or_default());
+            return Ok(match self.target.protocol {
+                #[cfg(feature = "json")]
+                Protocol::HttpJson => super::json::response(&body),
+                _ => ExportMetricsServiceResponse::decode(body).unwrap_or_default(),
+            });
         }
         Err(refusal(parts.status, &parts.headers, &body))
     }
 
     fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
-        let is_gzip = self.target.compression == Compression::Gzip;
-        let body = if is_gzip {
-            gzip(&body).map_err(|error| format!("gzip failed: {error}"))?
-        } else {
-            body
+        let (kind, body) = match self.target.protocol {
+            #[cfg(feature = "json")]
+            Protocol::HttpJson => (JSON, super::json::request(self.target.signal, &body)?),
+            _ => (PROTOBUF, body),
+        };
+        let (encoding, body) = match self.target.compression {
+            Compression::None => (None, body),
+            Compression::Gzip => {
+                let gzip = gzip(&body).map_err(|error| format!("gzip failed: {error}"))?;
+                (Some("gzip"), gzip)
+            }
+            Compression::Zstd => {
+                let zstd = zstd(&body).map_err(|error| format!("zstd failed: {error}"))?;
+                (Some("zstd"), zstd)
+            }
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.endpoint.clone();
         let headers = request.headers_mut();
         headers.clone_from(&self.target.headers);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(USER_AGENT, HeaderValue::from_static(OURS));
-        if is_gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         Ok(request)
     }
@@ -90,9 +109,13 @@ impl Http {
 
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Failure {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_protobuf = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with(PROTOBUF));
-    let decoded = is_protobuf.then(|| Status::decode(body.clone()).ok());
-    let mut message = match decoded.flatten() {
+    let decoded = match text(CONTENT_TYPE) {
+        Some(kind) if kind.starts_with(PROTOBUF) => Status::decode(body.clone()).ok(),
+        #[cfg(feature = "json")]
+        Some(kind) if kind.starts_with(JSON) => super::json::status(body),
+        _ => None,
+    };
+    let mut message = match decoded {
         Some(status) => excerpt(&status.message),
         None => std::str::from_utf8(body).map_or_else(|_| String::new(), excerpt),
     };
@@ -111,4 +134,15 @@ fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(body)?;
     encoder.finish().map(Bytes::from)
+}
+
+#[cfg(feature = "zstd")]
+fn zstd(body: &[u8]) -> std::io::Result<Bytes> {
+    zstd::bulk::compress(body, zstd::DEFAULT_COMPRESSION_LEVEL).map(Bytes::from)
+}
+
+/// Refused before.
+#[cfg(not(feature = "zstd"))]
+fn zstd(_: &[u8]) -> std::io::Result<Bytes> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }

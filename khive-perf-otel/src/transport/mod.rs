@@ -2,18 +2,22 @@
 
 mod grpc;
 mod http;
+#[cfg(feature = "json")]
+mod json;
 mod status;
 
 use std::future::Future;
 
 use ::http::{HeaderMap, Uri};
 use bytes::Bytes;
+use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 
 use crate::env::{Compression, Protocol};
 use crate::error::InstallError;
 use crate::retry::{Answer, judge};
 use crate::signal::Signal;
+use crate::tls::Trust;
 
 /// Where requests go, and how.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) endpoint: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
+    /// Where the endpoint is one with TLS.
+    pub(crate) trust: Option<Trust>,
 }
 
 /// Sends one request and waits for what comes of it; the caller sets the deadline.
@@ -42,7 +48,7 @@ impl Client {
     pub(crate) fn new(target: Target) -> Result<Self, InstallError> {
         match target.protocol {
             Protocol::Grpc => grpc::Grpc::new(target).map(Self::Grpc),
-            Protocol::HttpProtobuf => Ok(Self::Http(http::Http::new(target))),
+            Protocol::HttpProtobuf | Protocol::HttpJson => Ok(Self::Http(http::Http::new(target))),
         }
     }
 }
@@ -55,6 +61,13 @@ impl Transport for Client {
         };
         result.map_or_else(judge, |response| accepted(&response))
     }
+}
+
+/// What both protocols connect with, before TLS.
+fn plain_connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
 }
 
 /// Largest response that is read.

@@ -1,20 +1,19 @@
-//! Collector: takes a snapshot and queues it as requests.
+//! Collector: queues snapshots as requests.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use khive_perf::leak::LeakReports;
 use khive_perf::process::Resources;
 use khive_perf::snapshot::Snapshot;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::encode::{self, Envelope, Shape};
 use crate::env::{Protocol, Temporality};
 use crate::signal::Signal;
 use crate::worker::state::State;
 
 pub(super) struct Collector {
-    source: Source,
     leaks: Option<LeakReports>,
     sends_process: bool,
     envelope: Envelope,
@@ -22,7 +21,7 @@ pub(super) struct Collector {
     buckets_max: usize,
     bytes_max: usize,
     /// The last snapshot that was queued.
-    previous: Option<Snapshot>,
+    previous: Option<Rc<Snapshot>>,
 }
 
 /// What to do with a snapshot that says what the last one said.
@@ -37,6 +36,8 @@ pub(super) enum Unchanged {
 /// What receivers take at most, before compression.
 const GRPC_BYTES_MAX: usize = 4 << 20;
 const HTTP_BYTES_MAX: usize = 20 << 20;
+/// How much longer a request may be in JSON than in protobuf: what names its fields is a byte there.
+const JSON_GROWTH: usize = 10;
 
 /// How long a request of a signal may be.
 pub(super) fn bytes_max(config: &Config, signal: Signal) -> usize {
@@ -46,6 +47,7 @@ pub(super) fn bytes_max(config: &Config, signal: Signal) -> usize {
         .map(|lane| lane.protocol)
     {
         Some(Protocol::HttpProtobuf) => HTTP_BYTES_MAX,
+        Some(Protocol::HttpJson) => HTTP_BYTES_MAX / JSON_GROWTH,
         Some(Protocol::Grpc) | None => GRPC_BYTES_MAX,
     }
 }
@@ -53,7 +55,6 @@ pub(super) fn bytes_max(config: &Config, signal: Signal) -> usize {
 impl Collector {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            source: config.source.clone(),
             leaks: config.leaks.clone(),
             sends_process: config.sends_process,
             envelope: Envelope {
@@ -67,32 +68,21 @@ impl Collector {
         }
     }
 
-    pub(super) fn collect(&mut self, unchanged: Unchanged, state: &State) {
-        let Ok(snapshot) = catch_unwind(AssertUnwindSafe(|| (self.source)())) else {
-            state.error(
-                "the source of snapshots panicked; nothing was collected",
-                true,
-            );
-            return;
-        };
+    pub(super) fn collect(&mut self, unchanged: Unchanged, snapshot: &Rc<Snapshot>, state: &State) {
         if unchanged == Unchanged::Skip
             && let Some(previous) = &self.previous
-            && self.content(previous) == self.content(&snapshot)
+            && self.content(previous) == self.content(snapshot)
         {
             return;
         }
-        let (metrics, previous) = if self.is_delta {
-            let delta = match &self.previous {
-                Some(previous) => snapshot.since(previous),
-                None => snapshot.clone(),
-            };
-            let shape = self.shape(delta.start_unix_ns(), &snapshot);
-            (self.metrics(&delta, &shape), snapshot)
-        } else {
-            let shape = self.shape(snapshot.start_unix_ns(), &snapshot);
-            (self.metrics(&snapshot, &shape), snapshot)
+        let delta = match &self.previous {
+            Some(previous) if self.is_delta => Some(snapshot.since(previous)),
+            _ => None,
         };
-        self.previous = Some(previous);
+        let news = delta.as_ref().unwrap_or(snapshot);
+        let shape = self.shape(news.start_unix_ns(), snapshot);
+        let metrics = self.metrics(news, &shape);
+        self.previous = Some(Rc::clone(snapshot));
         let split = encode::split(metrics, &self.envelope, self.bytes_max);
         state.enqueue(split, self.is_delta);
     }

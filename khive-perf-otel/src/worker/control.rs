@@ -1,13 +1,18 @@
 //! Controller: decides when to collect, and answers those who wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
+use khive_perf::snapshot::Snapshot;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::config::Source;
 use crate::delivery::{Delivery, Ledger, Mark};
 use crate::signal::Signal;
 use crate::worker::collect::{Collector, Unchanged};
+use crate::worker::findings::Findings;
 use crate::worker::state::State;
 use crate::worker::traces::Traces;
 
@@ -38,10 +43,14 @@ pub(super) enum Reply {
 
 pub(super) struct Controller<'a> {
     pub(super) states: &'a [State],
+    /// Where snapshots come from.
+    pub(super) source: &'a Source,
     /// `None` where metrics are not sent.
     pub(super) metrics: Option<Collector>,
     /// `None` where traces are not sent.
     pub(super) traces: Option<Traces>,
+    /// `None` where log records are not sent.
+    pub(super) findings: Option<Findings>,
     pub(super) ledger: &'a Ledger,
     pub(super) interval: Duration,
     pub(super) span_interval: Duration,
@@ -125,12 +134,32 @@ impl Controller<'_> {
         self.collect_metrics(unchanged);
     }
 
+    /// Metrics and findings, both of one snapshot.
     fn collect_metrics(&mut self, unchanged: Unchanged) {
+        let Some(snapshot) = self.snapshot() else {
+            return;
+        };
+        let deadline = Instant::now() + self.export_timeout;
         if let (Some(metrics), Some(state)) = (&mut self.metrics, of(self.states, Signal::Metrics))
         {
-            metrics.collect(unchanged, state);
-            state.ask(Instant::now() + self.export_timeout);
+            metrics.collect(unchanged, &snapshot, state);
+            state.ask(deadline);
         }
+        if let (Some(findings), Some(state)) = (&mut self.findings, of(self.states, Signal::Logs)) {
+            findings.collect(&snapshot, self.ledger, state);
+            state.ask(deadline);
+        }
+    }
+
+    /// `None` where nobody looks at it, or it cannot be had.
+    fn snapshot(&self) -> Option<Rc<Snapshot>> {
+        let state = of(self.states, Signal::Metrics).or_else(|| of(self.states, Signal::Logs))?;
+        let snapshot = catch_unwind(AssertUnwindSafe(|| (self.source)()));
+        if snapshot.is_err() {
+            let text = "the source of snapshots panicked; nothing was collected";
+            state.error(text, true);
+        }
+        snapshot.ok().map(Rc::new)
     }
 
     /// Where all spans were sent that there was room for, there may be more. Not where they could not be: the next try is

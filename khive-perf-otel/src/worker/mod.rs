@@ -2,6 +2,7 @@
 
 mod collect;
 mod control;
+mod findings;
 mod queue;
 mod sender;
 mod state;
@@ -27,6 +28,7 @@ use crate::signal::Signal;
 use crate::transport::{Client, Target, Transport};
 use crate::worker::collect::Collector;
 use crate::worker::control::{Command, Controller, Reply, WAITERS_MAX, Waiter};
+use crate::worker::findings::Findings;
 use crate::worker::queue::Queue;
 use crate::worker::sender::Sender;
 use crate::worker::state::State;
@@ -95,6 +97,7 @@ fn prepare(config: &Config) -> Result<(tokio::runtime::Runtime, Vec<Client>), In
             endpoint: lane.endpoint.clone(),
             headers: lane.headers.clone(),
             compression: lane.compression,
+            trust: lane.trust.clone(),
         })
     };
     let clients = config.lanes.iter().map(client).collect::<Result<_, _>>()?;
@@ -130,13 +133,12 @@ async fn work(
     let senders = lanes.map(|((state, lane), transport)| async move {
         Sender::new(state, transport, lane.timeout).run().await;
     });
-    let sends_metrics = config
-        .lanes
-        .iter()
-        .any(|lane| lane.signal == Signal::Metrics);
+    let sends = |signal| config.lanes.iter().any(|lane| lane.signal == signal);
     let controller = Controller {
         states: &states,
-        metrics: sends_metrics.then(|| Collector::new(config)),
+        source: &config.source,
+        metrics: sends(Signal::Metrics).then(|| Collector::new(config)),
+        findings: sends(Signal::Logs).then(|| Findings::new(config)),
         traces: traces.map(|collector| Traces::new(config, collector)),
         ledger: &ledger,
         interval: config.interval,

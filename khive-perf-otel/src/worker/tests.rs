@@ -78,6 +78,7 @@ fn growing() -> Settings {
     let sum = std::sync::Mutex::new(None);
     let mut settings = Settings::new();
     settings.traces.is_off = true;
+    settings.logs.is_off = true;
     settings.source = Arc::new(move || {
         let one = capture(work).1.into_snapshot();
         let mut sum = sum.lock().unwrap();
@@ -94,6 +95,7 @@ fn fixed() -> Settings {
     let snapshot = capture(work).1.into_snapshot();
     let mut settings = Settings::new();
     settings.traces.is_off = true;
+    settings.logs.is_off = true;
     settings.source = Arc::new(move || snapshot.clone());
     settings
 }

@@ -100,6 +100,7 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
         ),
         None => command.env("OTEL_TRACES_EXPORTER", "none"),
     };
+    command.env("OTEL_LOGS_EXPORTER", "none");
     let mut child = Child::start(&mut command, "source", directory)?;
     let status = child.finish()?;
     if !status.success() {

@@ -92,6 +92,7 @@ pub(super) const LAYERS: &[Layers] = &[
         rows: &[
             &["error", "clock", "signal"],
             &["env", "delivery", "retry", "encode"],
+            &["tls"],
             &["config", "transport"],
             &["worker"],
             &["exporter"],
