@@ -43,7 +43,6 @@
 //! | `tls` | `https://` addresses, roots and client certificates of one's own | rustls with ring |
 //! | `zstd` | [`Compression::Zstd`] | libzstd, compiled |
 //! | `json` | [`Protocol::HttpJson`] | serde_json |
-//! | `tokio-metrics` | what tokio counts of a runtime | nothing |
 //!
 //! Metrics, spans and log records are described in `docs/metrics.md`.
 

@@ -218,7 +218,7 @@ fn a_leak_verdict_is_told_when_it_changes_and_when_nothing_is_left() {
         let leaking = ("leaking".to_owned(), "ERROR".to_owned());
         assert_eq!(
             verdicts(&stage),
-            [leaking.clone()],
+            std::slice::from_ref(&leaking),
             "once, though it was looked at twice"
         );
         for _ in 0..400 {

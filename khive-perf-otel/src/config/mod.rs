@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod resource;
+mod runtime;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,8 @@ use crate::env::{
 use crate::error::{ExportError, InstallError};
 use crate::signal::Signal;
 use crate::tls::Trust;
+
+pub(crate) use self::runtime::Watched;
 
 /// Takes snapshots for an exporter.
 pub(crate) type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
@@ -49,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) buckets_max: usize,
     pub(crate) resource: BTreeMap<String, Value>,
     pub(crate) source: Source,
+    pub(crate) runtimes: Vec<Watched>,
     pub(crate) leaks: Option<LeakReports>,
     pub(crate) on_error: Option<OnError>,
 }
@@ -95,6 +99,7 @@ pub(crate) struct Config {
     pub(crate) buckets_max: usize,
     pub(crate) resource: Vec<(String, Value)>,
     pub(crate) source: Source,
+    pub(crate) runtimes: Vec<Watched>,
     pub(crate) leaks: Option<LeakReports>,
     pub(crate) on_error: Option<OnError>,
 }
@@ -122,6 +127,7 @@ impl Settings {
             buckets_max: 320,
             resource: resource::detect(),
             source: Arc::new(khive_perf::snapshot),
+            runtimes: Vec::new(),
             leaks: None,
             on_error: None,
         }
@@ -192,6 +198,7 @@ impl Settings {
             buckets_max: self.buckets_max,
             resource: self.resource.into_iter().collect(),
             source: self.source,
+            runtimes: self.runtimes,
             leaks: self.leaks,
             on_error: self.on_error,
         })

@@ -6,6 +6,7 @@ mod histogram;
 mod leaks;
 mod logs;
 mod process;
+mod runtime;
 mod split;
 mod traces;
 
@@ -21,6 +22,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 pub(crate) use self::leaks::leaks;
 pub(crate) use self::logs::{budget, leak, leak_gone, leak_origin, lost, not_recorded, split_logs};
 pub(crate) use self::process::process;
+pub(crate) use self::runtime::{Runtime, RuntimeWorker, runtimes};
 pub(crate) use self::split::{Envelope, Split, split};
 pub(crate) use self::traces::{spans, split_spans};
 

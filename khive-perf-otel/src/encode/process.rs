@@ -1,6 +1,6 @@
 //! What the operating system has counted of the process, by OpenTelemetry's conventions.
 
-use khive_perf::process::Resources;
+use khive_perf::process::{Network, Resources};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, number_data_point};
 
 use crate::encode::{Description, NumberKind, Shape, count, number, seconds, text};
@@ -44,12 +44,7 @@ pub(crate) fn process(resources: &Resources, shape: &Shape) -> Vec<Metric> {
         split(
             &NETWORK,
             "network.io.direction",
-            resources.network().map(|network| {
-                [
-                    ("receive", count(network.received)),
-                    ("transmit", count(network.sent)),
-                ]
-            }),
+            resources.network().map(network_parts),
         ),
         one(&THREADS, resources.threads().map(count)),
         one(&FILES, resources.file_descriptors().map(count)),
@@ -81,6 +76,13 @@ pub(crate) fn process(resources: &Resources, shape: &Shape) -> Vec<Metric> {
 }
 
 type Part = (&'static str, number_data_point::Value);
+
+fn network_parts(network: Network) -> [Part; 2] {
+    [
+        ("receive", count(network.received)),
+        ("transmit", count(network.sent)),
+    ]
+}
 
 fn of(key: &str, word: &str, shape: &Shape, value: number_data_point::Value) -> NumberDataPoint {
     number(vec![text(key, word)], shape.start_unix_ns, shape, value)

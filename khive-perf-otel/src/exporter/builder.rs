@@ -7,7 +7,7 @@ use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
 use khive_perf::trace::TraceConfig;
 
-use crate::config::Settings;
+use crate::config::{Settings, Watched};
 use crate::encode::Value;
 use crate::env::{Compression, Named, Protocol, Temporality};
 use crate::error::{ExportError, InstallError};
@@ -129,6 +129,29 @@ impl ExporterBuilder {
     /// on, by OpenTelemetry's conventions. By default the [installed](Self::install) exporter sends it.
     pub const fn process_metrics(mut self, are_sent: bool) -> Self {
         self.settings.sends_process = Some(are_sent);
+        self
+    }
+
+    /// Sends what tokio counts of a runtime, too: workers, tasks, the queue, and how busy each worker is. `name` tells it from
+    /// others that are given.
+    ///
+    /// ```no_run
+    /// # async fn start() -> Result<(), khive_perf_otel::InstallError> {
+    /// let handle = tokio::runtime::Handle::current();
+    /// let exporter = khive_perf_otel::Exporter::from_env()?.tokio_runtime("main", &handle).install()?;
+    /// # drop(exporter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tokio_runtime(
+        mut self,
+        name: impl Into<String>,
+        handle: &tokio::runtime::Handle,
+    ) -> Self {
+        self.settings.runtimes.push(Watched {
+            name: name.into(),
+            metrics: handle.metrics(),
+        });
         self
     }
 

@@ -32,14 +32,18 @@ fn translate<M: Message + Default + serde::Serialize>(body: &Bytes) -> Result<By
 /// What was rejected, of whichever signal; what cannot be read rejects nothing.
 pub(super) fn response(body: &[u8]) -> ExportMetricsServiceResponse {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let partial = &answer["partialSuccess"];
+    let partial = answer.get("partialSuccess").and_then(Value::as_object);
     let rejected = ["rejectedDataPoints", "rejectedSpans", "rejectedLogRecords"];
-    let rejected = rejected.iter().find_map(|key| integer(&partial[*key]));
-    ExportMetricsServiceResponse {
-        partial_success: partial.is_object().then(|| ExportMetricsPartialSuccess {
+    let success = partial.map(|partial| {
+        let rejected = rejected.iter().find_map(|key| integer(partial.get(*key)?));
+        let message = partial.get("errorMessage").and_then(Value::as_str);
+        ExportMetricsPartialSuccess {
             rejected_data_points: rejected.unwrap_or(0),
-            error_message: partial["errorMessage"].as_str().unwrap_or("").to_owned(),
-        }),
+            error_message: message.unwrap_or_default().to_owned(),
+        }
+    });
+    ExportMetricsServiceResponse {
+        partial_success: success,
     }
 }
 
@@ -53,7 +57,7 @@ fn integer(value: &Value) -> Option<i64> {
 pub(super) fn status(body: &[u8]) -> Option<Status> {
     let status: Value = serde_json::from_slice(body).ok()?;
     Some(Status {
-        message: status["message"].as_str()?.to_owned(),
+        message: status.get("message")?.as_str()?.to_owned(),
         ..Status::default()
     })
 }

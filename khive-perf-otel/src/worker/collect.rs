@@ -7,7 +7,7 @@ use khive_perf::process::Resources;
 use khive_perf::snapshot::Snapshot;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
-use crate::config::Config;
+use crate::config::{Config, Watched};
 use crate::encode::{self, Envelope, Shape};
 use crate::env::{Protocol, Temporality};
 use crate::signal::Signal;
@@ -16,6 +16,7 @@ use crate::worker::state::State;
 pub(super) struct Collector {
     leaks: Option<LeakReports>,
     sends_process: bool,
+    runtimes: Vec<Watched>,
     envelope: Envelope,
     is_delta: bool,
     buckets_max: usize,
@@ -57,6 +58,7 @@ impl Collector {
         Self {
             leaks: config.leaks.clone(),
             sends_process: config.sends_process,
+            runtimes: config.runtimes.clone(),
             envelope: Envelope {
                 resource: encode::resource(&config.resource),
                 scope: encode::scope(),
@@ -97,7 +99,7 @@ impl Collector {
         }
     }
 
-    /// What a snapshot says, the latest leak report, and the operating system.
+    /// What a snapshot says, the latest leak report, the operating system, and runtimes.
     fn metrics(&self, snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
         let mut metrics = encode::metrics(snapshot, shape);
         if let Some(leaks) = &self.leaks {
@@ -106,6 +108,8 @@ impl Collector {
         if self.sends_process {
             metrics.extend(encode::process(&Resources::now(), shape));
         }
+        let runtimes: Vec<_> = self.runtimes.iter().map(Watched::look).collect();
+        metrics.extend(encode::runtimes(&runtimes, shape));
         metrics
     }
 

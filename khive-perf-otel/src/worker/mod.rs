@@ -39,6 +39,8 @@ use crate::worker::traces::Traces;
 pub(crate) struct Worker {
     commands: mpsc::Sender<Command>,
     ledger: Arc<Ledger>,
+    /// The process that its thread runs in.
+    process: u32,
 }
 
 /// Starts a worker on a thread of its own.
@@ -79,7 +81,11 @@ pub(crate) fn start(mut config: Config) -> Result<Worker, InstallError> {
             return Err(InstallError::thread(error));
         }
     }
-    Ok(Worker { commands, ledger })
+    Ok(Worker {
+        commands,
+        ledger,
+        process: std::process::id(),
+    })
 }
 
 /// A runtime, and a client for each signal that is sent.
@@ -169,11 +175,26 @@ async fn all<F: Future<Output = ()>>(futures: Vec<F>) {
 
 impl Worker {
     pub(crate) fn stats(&self) -> Stats {
-        self.ledger.stats()
+        match self.forked() {
+            Some(_) => Stats::default(),
+            None => self.ledger.stats(),
+        }
+    }
+
+    /// In a process that was forked off there is no thread that could answer, and a lock that it held is held for ever. What
+    /// there was to send, the parent sends.
+    fn forked(&self) -> Option<Delivery> {
+        (self.process != std::process::id()).then(|| Delivery {
+            last_error: Some(FORKED.to_owned()),
+            ..Delivery::default()
+        })
     }
 
     /// Waits on the calling thread, which may be one of a runtime.
     pub(crate) fn flush(&self, within: Duration) -> Delivery {
+        if let Some(forked) = self.forked() {
+            return forked;
+        }
         let mark = self.ledger.mark();
         match self.call(Command::Flush, mark, within) {
             Ok(delivery) => delivery,
@@ -183,6 +204,9 @@ impl Worker {
 
     /// Waits without holding up the executor, whichever it is.
     pub(crate) async fn flush_async(&self, within: Duration) -> Delivery {
+        if let Some(forked) = self.forked() {
+            return forked;
+        }
         let mark = self.ledger.mark();
         match self.call_async(Command::Flush, mark, within).await {
             Ok(delivery) => delivery,
@@ -192,7 +216,7 @@ impl Worker {
 
     /// Sends what there is and ends the worker. Whatever happens, the book is closed afterwards.
     pub(crate) fn shutdown(&self, within: Duration) -> Delivery {
-        if let Some(closed) = self.ledger.closed() {
+        if let Some(closed) = self.forked().or_else(|| self.ledger.closed()) {
             return closed;
         }
         let mark = self.ledger.mark();
@@ -202,7 +226,7 @@ impl Worker {
 
     /// The same for tasks. If it is dropped early the shutdown goes on.
     pub(crate) async fn shutdown_async(&self, within: Duration) -> Delivery {
-        if let Some(closed) = self.ledger.closed() {
+        if let Some(closed) = self.forked().or_else(|| self.ledger.closed()) {
             return closed;
         }
         let mark = self.ledger.mark();
@@ -265,6 +289,7 @@ impl Worker {
     }
 }
 
+const FORKED: &str = "this process was forked off the one that has the exporter; install one here";
 const GONE: &str = "the exporter has been shut down";
 const LATE: &str = "the deadline passed before everything was sent";
 

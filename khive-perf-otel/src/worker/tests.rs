@@ -110,6 +110,7 @@ async fn run(settings: Settings, script: &Script, host: impl AsyncFnOnce(&Worker
     let worker = Worker {
         commands,
         ledger: Arc::clone(&ledger),
+        process: std::process::id(),
     };
     let config = settings.check().unwrap();
     tokio::join!(work_on(&config, script, ledger, receiver), async {
@@ -375,7 +376,12 @@ async fn more_flushes_than_can_wait_are_answered_at_once() {
         let mut flushes = tokio::task::JoinSet::new();
         for _ in 0..WAITERS_MAX + 10 {
             let (commands, ledger) = (worker.commands.clone(), Arc::clone(&worker.ledger));
-            let worker = Worker { commands, ledger };
+            let process = worker.process;
+            let worker = Worker {
+                commands,
+                ledger,
+                process,
+            };
             flushes.spawn(async move { worker.flush_async(SECOND * 5).await });
         }
         while let Some(delivery) = flushes.join_next().await {
@@ -385,4 +391,22 @@ async fn more_flushes_than_can_wait_are_answered_at_once() {
     })
     .await;
     check(&stats);
+}
+
+/// As in a child of `fork`: the thread is not there, and whatever it held is locked for ever.
+#[test]
+fn in_a_forked_process_nothing_waits_for_the_thread_that_is_not_there() {
+    let (commands, _receiver) = mpsc::channel(1);
+    let worker = Worker {
+        commands,
+        ledger: Arc::default(),
+        process: std::process::id() + 1,
+    };
+    let ledger = Arc::clone(&worker.ledger);
+    ledger.update(Signal::Metrics, |_| {
+        for delivery in [worker.flush(NO_LIMIT), worker.shutdown(NO_LIMIT)] {
+            assert_eq!(delivery.last_error.as_deref(), Some(FORKED));
+        }
+        assert_eq!(worker.stats(), Stats::default());
+    });
 }
