@@ -2,67 +2,161 @@
 //!
 //! Two kinds of words are built here, so that the rest of the crate says who may write what:
 //! [`OwnedU64`] is written by one thread and read by any; [`OwnerCell`] is touched by one thread only.
+//!
+//! Under `cfg(loom)` the atomics are those of the model checker, which goes through the ways that threads may interleave.
+//! It cannot make them in constants, so not all of the crate is compiled then: what threads agree by without a lock is in
+//! files of its own, which name nothing of the crate but this one, and `tests/loom` compiles them.
 
+#[cfg(not(loom))]
 use std::cell::UnsafeCell;
+#[cfg(not(loom))]
 use std::time::Duration;
 
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+#[cfg(loom)]
+pub(crate) use self::model::*;
+#[cfg(not(loom))]
+pub(crate) use self::real::*;
 
-/// A counter that one thread writes and any thread reads.
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+}
+
+#[cfg(loom)]
+mod model {
+    pub(crate) use loom::hint::spin_loop;
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence,
+    };
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    pub(crate) use std::sync::PoisonError;
+}
+
+/// A function that is `const` but where the atomics in it are those of a model checker.
+macro_rules! constant {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:ident: $of:ty),*) -> $result:ty $body:block) => {
+        $(#[$meta])*
+        #[cfg(not(loom))]
+        $vis const fn $name($($argument: $of),*) -> $result $body
+
+        $(#[$meta])*
+        #[cfg(loom)]
+        $vis fn $name($($argument: $of),*) -> $result $body
+    };
+}
+pub(crate) use constant;
+
+/// Words that one thread writes and any thread reads.
 ///
-/// The owner adds with a plain load and a plain store, which costs a fifth of a read-modify-write.
-/// `Relaxed` suffices for each value on its own; where several must be seen together, the shard's
-/// sequence word orders them.
-#[derive(Debug)]
-pub(crate) struct OwnedU64(AtomicU64);
+/// The owner knows what it has written. It asks for that by `own`, which is a load like any other; but a model checker need
+/// not take it for a meeting with other threads, and loom overlooks some ways to interleave where it does.
+macro_rules! owned {
+    ($(#[$meta:meta])* $name:ident$(<$parameter:ident>)?, $atomic:ty, $shadow:ty, $word:ty) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub(crate) struct $name$(<$parameter>)? {
+            word: $atomic,
+            #[cfg(loom)]
+            own: $shadow,
+        }
+
+        impl$(<$parameter>)? $name$(<$parameter>)? {
+            constant! {
+                #[allow(dead_code, reason = "some are in memory that is zeroed")]
+                pub(crate) fn new(value: $word) -> Self {
+                    Self {
+                        word: <$atomic>::new(value),
+                        #[cfg(loom)]
+                        own: <$shadow>::new(value),
+                    }
+                }
+            }
+
+            /// Reads what was written last; to be called by the owner only.
+            #[inline(always)]
+            pub(crate) fn own(&self) -> $word {
+                #[cfg(not(loom))]
+                return self.word.load(Ordering::Relaxed);
+                #[cfg(loom)]
+                return self.own.load(Ordering::Relaxed);
+            }
+
+            #[inline(always)]
+            pub(crate) fn read(&self) -> $word {
+                self.word.load(Ordering::Relaxed)
+            }
+
+            /// Reads, and sees what was written before the value was published.
+            #[inline(always)]
+            pub(crate) fn read_acquire(&self) -> $word {
+                self.word.load(Ordering::Acquire)
+            }
+
+            /// Stores; to be called by the owner only.
+            #[inline(always)]
+            pub(crate) fn set(&self, value: $word) {
+                #[cfg(loom)]
+                self.own.store(value, Ordering::Relaxed);
+                self.word.store(value, Ordering::Relaxed);
+            }
+
+            /// Stores, and publishes what was written before; to be called by the owner only.
+            #[inline(always)]
+            pub(crate) fn set_release(&self, value: $word) {
+                #[cfg(loom)]
+                self.own.store(value, Ordering::Relaxed);
+                self.word.store(value, Ordering::Release);
+            }
+        }
+    };
+}
+
+owned! {
+    /// A counter that one thread writes and any thread reads.
+    ///
+    /// The owner adds with a plain load and a plain store, which costs a fifth of a read-modify-write.
+    /// `Relaxed` suffices for each value on its own; where several must be seen together, the shard's
+    /// sequence word orders them.
+    OwnedU64, AtomicU64, std::sync::atomic::AtomicU64, u64
+}
+
+owned! {
+    /// A smaller one.
+    OwnedU32, AtomicU32, std::sync::atomic::AtomicU32, u32
+}
+
+owned! {
+    /// A pointer that one thread writes and any thread reads.
+    OwnedPtr<T>, AtomicPtr<T>, std::sync::atomic::AtomicPtr<T>, *mut T
+}
 
 impl OwnedU64 {
-    pub(crate) const fn new(value: u64) -> Self {
-        Self(AtomicU64::new(value))
-    }
-
-    #[inline(always)]
-    pub(crate) fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Stores; to be called by the owner only.
-    #[inline(always)]
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
     /// Adds; to be called by the owner only, else additions are lost.
     #[inline(always)]
     pub(crate) fn add(&self, value: u64) {
-        self.set(self.read().wrapping_add(value));
+        self.set(self.own().wrapping_add(value));
     }
 
     /// Adds, and publishes what was written before; to be called by the owner only.
     #[inline(always)]
     pub(crate) fn add_release(&self, value: u64) {
-        self.0
-            .store(self.read().wrapping_add(value), Ordering::Release);
-    }
-
-    /// Reads, and sees what was written before the value was published.
-    pub(crate) fn read_acquire(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.set_release(self.own().wrapping_add(value));
     }
 
     /// Subtracts; to be called by the owner only.
     #[inline(always)]
     pub(crate) fn sub(&self, value: u64) {
-        self.set(self.read().wrapping_sub(value));
+        self.set(self.own().wrapping_sub(value));
     }
 
     /// Raises to `value` if that is more; to be called by the owner only.
     #[inline(always)]
     pub(crate) fn raise(&self, value: u64) {
-        if value > self.read() {
+        if value > self.own() {
             self.set(value);
         }
     }
@@ -70,16 +164,27 @@ impl OwnedU64 {
     /// Lowers to `value` if that is less; to be called by the owner only.
     #[inline(always)]
     pub(crate) fn lower(&self, value: u64) {
-        if value < self.read() {
+        if value < self.own() {
             self.set(value);
         }
     }
 }
 
+impl<T> OwnedPtr<T> {
+    /// What it points to, for those who have it for themselves.
+    pub(crate) fn take(&mut self) -> *mut T {
+        let pointer = self.read();
+        self.set(std::ptr::null_mut());
+        pointer
+    }
+}
+
 /// A sum of fractions that one thread writes and any thread reads.
+#[cfg(not(loom))]
 #[derive(Debug)]
 pub(crate) struct OwnedF64(OwnedU64);
 
+#[cfg(not(loom))]
 impl OwnedF64 {
     pub(crate) const fn new(value: f64) -> Self {
         Self(OwnedU64::new(value.to_bits()))
@@ -99,12 +204,15 @@ impl OwnedF64 {
 ///
 /// It is `Sync` only because it sits in structures that other threads read; those threads never
 /// call its methods. `T: Copy` keeps every access a plain move with no reference left behind.
+#[cfg(not(loom))]
 #[derive(Debug)]
 pub(crate) struct OwnerCell<T>(UnsafeCell<T>);
 
+#[cfg(not(loom))]
 // SAFETY: every method is `unsafe` and demands that the caller is the one owning thread.
 unsafe impl<T> Sync for OwnerCell<T> {}
 
+#[cfg(not(loom))]
 impl<T: Copy> OwnerCell<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
@@ -133,6 +241,7 @@ impl<T: Copy> OwnerCell<T> {
     }
 }
 
+#[cfg(not(loom))]
 impl<T> OwnerCell<T> {
     pub(crate) const fn holding(value: T) -> Self {
         Self(UnsafeCell::new(value))
@@ -156,7 +265,32 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Enters a mutex if nobody is inside it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    mutex.try_lock().ok()
+}
+
+/// How often [`wait_a_little`] is to be asked before giving up: a quarter of a second, if it comes to that.
+pub(crate) const WAITS: u32 = 2_000;
+
+/// Waits for another thread that is about to be done: a moment at first, and longer the more often it was waited before,
+/// so that a thread which was suspended gets the processor.
+pub(crate) fn wait_a_little(times_before: u32) {
+    #[cfg(loom)]
+    return {
+        let _ = times_before;
+        spin_loop();
+    };
+    #[cfg(not(loom))]
+    match times_before {
+        0..100 => spin_loop(),
+        100..1_000 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(250)),
+    }
+}
+
 /// Waits for a time while a condition holds; what is guarded, then.
+#[cfg(not(loom))]
 pub(crate) fn wait_for<'a, T>(
     woken: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -16,6 +16,8 @@ mod judge_exam;
 mod leak_exam;
 mod licences;
 mod lints;
+mod loom;
+mod miri;
 mod off;
 mod run;
 mod tidy;
@@ -105,6 +107,19 @@ const COMMANDS: &[Command] = &[
                [PART OF A NAME..] [--bless]; exits 3 without valgrind",
         needs: "valgrind (apt-get install valgrind)",
         run: icount::command,
+    },
+    Command {
+        name: "loom",
+        does: "goes through the ways in which threads may interleave where they agree without a lock; [PART OF A NAME..]",
+        needs: "two minutes, and the network the first time",
+        run: loom::command,
+    },
+    Command {
+        name: "miri",
+        does: "interprets unit tests and a set of black-box tests, and finds undefined behaviour and data races;\n               \
+               [SEEDS], 2 where nothing is said; exits 3 without Miri",
+        needs: "five minutes, and Miri (rustup component add --toolchain nightly miri rust-src)",
+        run: miri::command,
     },
     Command {
         name: "exam",

@@ -15,12 +15,15 @@
 //! An entry leaves the table before the inner allocator gets the block, else another thread could be given the same
 //! address, and put it in, before this one has taken it out.
 
+mod bucket;
+mod free_list;
 mod index;
 pub(crate) mod ledger;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod memo;
 mod memory;
 pub(crate) mod rate;
+mod sequence;
 mod shape;
 mod slab;
 mod stack;

@@ -1,9 +1,11 @@
 //! Slab: the entries of sampled blocks, in chunks that are never given back.
 
+use crate::heap::free_list::FreeList;
 use crate::heap::ledger::Ledger;
 use crate::heap::memory::{Lazy, Zeroed};
 use crate::heap::rate::Rate;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::heap::sequence::Sequence;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK_LEN: usize = 1_024;
 const CHUNKS: usize = 4_096;
@@ -14,8 +16,8 @@ const _: () = assert!(CHUNK_LEN * CHUNKS == crate::config::HEAP_BLOCKS_CAPACITY)
 /// Written by the thread that has the block: what can free it can have no other. Read by anyone, under `sequence`.
 #[repr(C, align(64))]
 pub(crate) struct Entry {
-    /// Odd while the entry is being written.
-    sequence: AtomicU32,
+    /// Guards what is known of the block.
+    sequence: Sequence,
     site: AtomicU32,
     /// Never used again; 0 where there is no block.
     id: AtomicU64,
@@ -97,22 +99,18 @@ impl Shape {
 impl Entry {
     /// Writes what is known of the block; by the thread that has it.
     pub(super) fn write(&self, block: &Block) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence
-            .store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.id.store(block.id, Ordering::Relaxed);
-        self.site.store(block.site, Ordering::Relaxed);
-        self.size.store(block.size, Ordering::Relaxed);
-        self.born_ns.store(block.born_ns, Ordering::Relaxed);
-        self.weight.store(block.weight, Ordering::Relaxed);
-        self.ledger
-            .store(block.ledger.cast_mut(), Ordering::Relaxed);
-        let link = u32::from(block.grown) | u32::from(block.mark) << 16;
-        self.link.store(link, Ordering::Relaxed);
-        self.shape.store(block.shape.to_word(), Ordering::Relaxed);
-        self.sequence
-            .store(sequence.wrapping_add(2), Ordering::Release);
+        self.sequence.write(|| {
+            self.id.store(block.id, Ordering::Relaxed);
+            self.site.store(block.site, Ordering::Relaxed);
+            self.size.store(block.size, Ordering::Relaxed);
+            self.born_ns.store(block.born_ns, Ordering::Relaxed);
+            self.weight.store(block.weight, Ordering::Relaxed);
+            self.ledger
+                .store(block.ledger.cast_mut(), Ordering::Relaxed);
+            let link = u32::from(block.grown) | u32::from(block.mark) << 16;
+            self.link.store(link, Ordering::Relaxed);
+            self.shape.store(block.shape.to_word(), Ordering::Relaxed);
+        });
     }
 
     /// What is known of the block; by the thread that has it.
@@ -149,30 +147,13 @@ impl Entry {
 
     /// A reader's copy, if there is a block, and nobody is writing.
     fn copy(&self) -> Option<Block> {
-        const ATTEMPTS: usize = 64;
-        for _ in 0..ATTEMPTS {
-            let before = self.sequence.load(Ordering::Acquire);
-            if before & 1 == 0 {
-                let block = self.read();
-                fence(Ordering::Acquire);
-                if self.sequence.load(Ordering::Relaxed) == before {
-                    return Some(block).filter(|block| block.id != 0);
-                }
-            }
-            std::hint::spin_loop();
-        }
-        None
+        let block = self.sequence.read(|| self.read())?;
+        Some(block).filter(|block| block.id != 0)
     }
 
     /// Says that there is no block any more; by the thread that had it.
     fn clear(&self) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence
-            .store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.id.store(0, Ordering::Relaxed);
-        self.sequence
-            .store(sequence.wrapping_add(2), Ordering::Release);
+        self.sequence.write(|| self.id.store(0, Ordering::Relaxed));
     }
 }
 
@@ -186,8 +167,7 @@ pub(super) struct Slab {
     chunks: [Lazy<Chunk>; CHUNKS],
     /// Entries that were ever used: those below are in chunks that have been made.
     used: AtomicU32,
-    /// Index of the first free entry, plus one; above it a number that makes each state of the list another one.
-    free: AtomicU64,
+    free: FreeList,
     pub(super) live: AtomicUsize,
 }
 
@@ -196,7 +176,7 @@ impl Slab {
         Self {
             chunks: [const { Lazy::new() }; CHUNKS],
             used: AtomicU32::new(0),
-            free: AtomicU64::new(0),
+            free: FreeList::new(),
             live: AtomicUsize::new(0),
         }
     }
@@ -220,20 +200,9 @@ impl Slab {
     }
 
     fn reuse(&self) -> Option<(u32, &Entry)> {
-        let mut head = self.free.load(Ordering::Acquire);
-        loop {
-            let index = (head as u32).checked_sub(1)?;
-            let entry = self.entry(index)?;
-            let next = u64::from(entry.link.load(Ordering::Relaxed));
-            let rest = (head >> 32).wrapping_add(1) << 32 | next;
-            match self
-                .free
-                .compare_exchange_weak(head, rest, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return Some((index, entry)),
-                Err(now) => head = now,
-            }
-        }
+        let next = |index| Some(self.entry(index)?.link.load(Ordering::Relaxed));
+        let index = self.free.take(next)?;
+        Some((index, self.entry(index)?))
     }
 
     fn fresh(&self) -> Option<(u32, &Entry)> {
@@ -257,18 +226,8 @@ impl Slab {
     /// Gives an entry back; by the thread that had its block.
     pub(super) fn release(&self, index: u32, entry: &Entry) {
         entry.clear();
-        let mut head = self.free.load(Ordering::Relaxed);
-        loop {
-            entry.link.store(head as u32, Ordering::Relaxed);
-            let first = (head >> 32).wrapping_add(1) << 32 | u64::from(index + 1);
-            match self
-                .free
-                .compare_exchange_weak(head, first, Ordering::AcqRel, Ordering::Relaxed)
-            {
-                Ok(_) => break,
-                Err(now) => head = now,
-            }
-        }
+        let remember = |next| entry.link.store(next, Ordering::Relaxed);
+        self.free.give_back(index, remember);
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -76,12 +76,12 @@ impl Costs {
             };
         };
         let random = Random::new(1);
-        counted.fire_at.set(u64::MAX);
+        counted.turn.wait_for(u64::MAX);
         Self {
             // SAFETY: the shard is this function's own, and the nodes are its nodes, here and below.
             timed: least(&mut || unsafe { shard.rehearse(timed, 0) }),
             untimed: least(&mut || {
-                black_box(black_box(counted).leave_untimed());
+                black_box(black_box(counted).turn.leave_untimed());
             }),
             sampled: least(&mut || {
                 // SAFETY: see above.

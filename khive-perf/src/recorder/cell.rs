@@ -1,16 +1,15 @@
 //! Cell: what one thread has recorded of one series, on whichever path.
 
-use std::ptr;
-
 use crate::callsite::Timing;
 use crate::outcome::Outcome;
 use crate::recorder::alloc::AllocCell;
 use crate::recorder::frame::Finished;
 use crate::recorder::histogram::{HistogramCell, Units};
 use crate::recorder::local::quiet;
+use crate::recorder::part::Part;
 use crate::recorder::totals::SeriesTotals;
 use crate::stats::buckets::Buckets;
-use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+use crate::sync::OwnedU64;
 
 /// What one thread has recorded of one series. Times are in ticks; how many calls there were, and what they took on
 /// the thread, is with the nodes.
@@ -30,8 +29,8 @@ pub(crate) struct Cell {
     /// Futures that have ended, and began before the last census.
     crossed: OwnedU64,
     pub(crate) alloc: AllocCell,
-    /// Error, panic, cancelled: null until first needed; published with `Release`.
-    other: [AtomicPtr<HistogramCell>; 3],
+    /// Error, panic, cancelled: made when first needed.
+    other: [Part<HistogramCell>; 3],
     /// The cell that was new before this one; null at the end.
     pub(crate) next: *const Self,
 }
@@ -49,7 +48,7 @@ impl Cell {
             max_poll_ticks: OwnedU64::new(0),
             crossed: OwnedU64::new(0),
             alloc: AllocCell::new(),
-            other: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
+            other: [const { Part::new() }; 3],
             next,
         }
     }
@@ -73,14 +72,11 @@ impl Cell {
             self.ok.record(call.ticks, call.weight, buckets);
             return;
         };
-        let mut histogram = place.load(Ordering::Relaxed);
-        if histogram.is_null() {
+        let histogram = place.owned().unwrap_or_else(|| {
             let _quiet = quiet();
-            histogram = Box::into_raw(Box::new(HistogramCell::new()));
-            place.store(histogram, Ordering::Release);
-        }
-        // SAFETY: a histogram, once published, lives as long as its cell.
-        unsafe { &*histogram }.record(call.ticks, call.weight, buckets);
+            place.make(HistogramCell::new())
+        });
+        histogram.record(call.ticks, call.weight, buckets);
     }
 
     /// Whether a call that took so many ticks is slow.
@@ -136,10 +132,8 @@ impl Cell {
         let [ok, others @ ..] = &mut into.wall;
         self.ok.read_into(ok, units, of(0));
         for (at, (place, histogram)) in self.other.iter().zip(others).enumerate() {
-            let cell = place.load(Ordering::Acquire);
             let waiting = of(at + 1);
-            // SAFETY: a histogram, once published, lives as long as its cell.
-            match unsafe { cell.as_ref() } {
+            match place.read() {
                 Some(cell) => cell.read_into(histogram, units, waiting),
                 None if waiting.is_some() => NONE.read_into(histogram, units, waiting),
                 None => {}
@@ -157,17 +151,5 @@ impl Cell {
         into.crossed += self.crossed.read();
         into.idle_ns += ns(&self.idle_ticks);
         into.max_poll_ns = into.max_poll_ns.max(ns(&self.max_poll_ticks));
-    }
-}
-
-impl Drop for Cell {
-    fn drop(&mut self) {
-        for place in &mut self.other {
-            let histogram = *place.get_mut();
-            if !histogram.is_null() {
-                // SAFETY: it came from `Box::into_raw` in `record`, and is dropped once, here.
-                drop(unsafe { Box::from_raw(histogram) });
-            }
-        }
     }
 }

@@ -1,13 +1,13 @@
 //! HistogramCell: a histogram that one thread writes, in ticks, and any thread reads, in nanoseconds.
 
 use std::hint::assert_unchecked;
-use std::ptr;
 
 use crate::clock::Scale;
 use crate::recorder::local::quiet;
+use crate::recorder::part::Part;
 use crate::stats::Histogram;
 use crate::stats::buckets::{Buckets, PLACES};
-use crate::sync::{AtomicPtr, Ordering, OwnedU64};
+use crate::sync::OwnedU64;
 
 /// Octaves of ticks that have room. No clock ticks so fast that less than nine days do not fit; what took longer is in
 /// the last bucket of these, and exact in the sum, the least and the most.
@@ -29,8 +29,8 @@ pub(crate) struct HistogramCell {
     zeros: OwnedU64,
     /// A bit for each octave that has counts, so that readers need not look for them; raised with `Release`.
     used: OwnedU64,
-    /// Null until first hit; published with `Release` and never changed again.
-    octaves: [AtomicPtr<Octave>; OCTAVES],
+    /// Made when first hit.
+    octaves: [Part<Octave>; OCTAVES],
 }
 
 /// What a clock's ticks mean.
@@ -48,7 +48,7 @@ impl HistogramCell {
             max_ticks: OwnedU64::new(0),
             zeros: OwnedU64::new(0),
             used: OwnedU64::new(0),
-            octaves: [const { AtomicPtr::new(ptr::null_mut()) }; OCTAVES],
+            octaves: [const { Part::new() }; OCTAVES],
         }
     }
 
@@ -64,9 +64,7 @@ impl HistogramCell {
             // SAFETY: what is measurable is more than nothing.
             unsafe { assert_unchecked(ticks > 0) };
             let (octave, place) = buckets.place_of(ticks);
-            let counts = self.octaves.get(octave)?.load(Ordering::Relaxed);
-            // SAFETY: an octave, once published, lives as long as its cell.
-            let octave = unsafe { counts.as_ref() }?;
+            let octave = self.octaves.get(octave)?.owned()?;
             debug_assert!(place < PLACES);
             // SAFETY: a place is a number of boundaries in an octave, of which there are `PLACES - 1`.
             unsafe { octave.counts.get_unchecked(place) }.add(1);
@@ -90,26 +88,19 @@ impl HistogramCell {
         let Some(octave) = self.octaves.get(number) else {
             return;
         };
-        let mut counts = octave.load(Ordering::Relaxed);
-        if counts.is_null() {
-            counts = self.grow(octave, number);
-        }
-        // SAFETY: an octave, once published, lives as long as its cell.
-        let counts = unsafe { &(*counts).counts };
-        if let Some(count) = counts.get(place) {
+        let octave = octave.owned().unwrap_or_else(|| self.grow(octave, number));
+        if let Some(count) = octave.counts.get(place) {
             count.add(weight);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&self, place: &AtomicPtr<Octave>, number: usize) -> *mut Octave {
+    fn grow<'a>(&self, place: &'a Part<Octave>, number: usize) -> &'a Octave {
         let _quiet = quiet();
-        let octave = Octave {
+        let octave = place.make(Octave {
             counts: [const { OwnedU64::new(0) }; PLACES],
-        };
-        let octave = Box::into_raw(Box::new(octave));
-        place.store(octave, Ordering::Release);
+        });
         self.used.add_release(1 << number);
         octave
     }
@@ -148,10 +139,7 @@ impl HistogramCell {
         while used != 0 {
             let octave = used.trailing_zeros() as usize;
             used &= used - 1;
-            let counts = self.octaves.get(octave);
-            let counts = counts.map_or(ptr::null_mut(), |counts| counts.load(Ordering::Acquire));
-            // SAFETY: an octave, once published, lives as long as its cell.
-            let Some(counts) = (unsafe { counts.as_ref() }) else {
+            let Some(counts) = self.octaves.get(octave).and_then(Part::read) else {
                 continue;
             };
             for (place, count) in counts.counts.iter().enumerate() {
@@ -159,18 +147,6 @@ impl HistogramCell {
                 if count > 0 {
                     into.add_recorded(units.buckets.slot(octave, place), count);
                 }
-            }
-        }
-    }
-}
-
-impl Drop for HistogramCell {
-    fn drop(&mut self) {
-        for place in &mut self.octaves {
-            let octave = *place.get_mut();
-            if !octave.is_null() {
-                // SAFETY: it came from `Box::into_raw` in `grow`, and is dropped once, here.
-                drop(unsafe { Box::from_raw(octave) });
             }
         }
     }

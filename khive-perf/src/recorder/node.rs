@@ -3,8 +3,10 @@
 use std::ptr;
 
 use crate::recorder::cell::Cell;
+use crate::recorder::part::Part;
 use crate::recorder::sampled::Sampled;
-use crate::sync::{AtomicPtr, Ordering, OwnedU64, OwnerCell};
+use crate::recorder::turn::Turn;
+use crate::sync::{OwnedU64, OwnerCell};
 
 /// Id of a thread's root: no call at all.
 pub(crate) const ROOT_ID: u32 = u32::MAX;
@@ -59,14 +61,12 @@ pub(crate) struct Node {
     /// Of the open call that went the short way: ticks at its beginning, and the shard's count of ticks in callees then.
     pub(crate) start: OwnerCell<u64>,
     pub(crate) callees_before: OwnerCell<u64>,
-    /// Calls that were not timed, as they begin.
-    pub(crate) untimed: OwnedU64,
-    /// The next call is timed once `untimed` is this, or beyond. Readers may set it to 0, to have the owner look.
-    pub(crate) fire_at: OwnedU64,
-    /// Calls of `untimed` that took the long way and have not ended; in two's complement, because a future may end
+    /// Calls that were not timed, as they begin, and when one is.
+    pub(crate) turn: Turn,
+    /// Calls that were not timed and took the long way and have not ended; in two's complement, because a future may end
     /// on another path.
     pub(crate) untimed_open: OwnedU64,
-    /// Calls of `untimed` that did not end well.
+    /// Calls that were not timed and did not end well.
     pub(crate) untimed_failed: OwnedU64,
     /// Calls that were timed and did not end well.
     pub(crate) failed: OwnedU64,
@@ -84,8 +84,8 @@ pub(crate) struct Node {
     pub(crate) polls: OwnedU64,
     /// Futures whose first poll was here.
     pub(crate) begun: OwnedU64,
-    /// Null until some call was not timed; published with `Release`.
-    sampled: AtomicPtr<Sampled>,
+    /// Made once it is looked at how calls are timed.
+    sampled: Part<Sampled>,
     /// Ticks at its making.
     pub(crate) made_at: u64,
     /// The node that was new before this one; null at the end.
@@ -119,8 +119,7 @@ impl Node {
             id,
             start: OwnerCell::new(0),
             callees_before: OwnerCell::new(0),
-            untimed: OwnedU64::new(0),
-            fire_at: OwnedU64::new(0),
+            turn: Turn::new(),
             untimed_open: OwnedU64::new(0),
             untimed_failed: OwnedU64::new(0),
             failed: OwnedU64::new(0),
@@ -131,7 +130,7 @@ impl Node {
             passed: OwnedU64::new(0),
             polls: OwnedU64::new(0),
             begun: OwnedU64::new(0),
-            sampled: AtomicPtr::new(ptr::null_mut()),
+            sampled: Part::new(),
             made_at,
             next,
             at_hand: [const { OwnerCell::new(&raw const NOBODY) }; AT_HAND],
@@ -157,36 +156,20 @@ impl Node {
             .any(|callee| ptr::eq(unsafe { callee.get() }, node))
     }
 
-    /// Leaves a call untimed, and counts it, unless it is the turn of one that is timed; by the owner.
-    #[inline(always)]
-    pub(crate) fn leave_untimed(&self) -> bool {
-        let untimed = self.untimed.read();
-        if untimed >= self.fire_at.read() {
-            return false;
-        }
-        self.untimed.set(untimed + 1);
-        true
-    }
-
     /// What is known of its calls that are timed for others, too, once there are such.
     pub(crate) fn sampled(&self) -> Option<&Sampled> {
-        // SAFETY: once published, it lives as long as its node.
-        unsafe { self.sampled.load(Ordering::Acquire).as_ref() }
+        self.sampled.read()
     }
 
     /// The same, made if need be; by the owner.
     pub(crate) fn sampled_or_new(&self) -> &Sampled {
-        if self.sampled.load(Ordering::Relaxed).is_null() {
-            let new = Box::into_raw(Box::new(Sampled::new(self.made_at)));
-            self.sampled.store(new, Ordering::Release);
-        }
-        // SAFETY: once published, it lives as long as its node.
-        unsafe { &*self.sampled.load(Ordering::Relaxed) }
+        let made = self.sampled.owned();
+        made.unwrap_or_else(|| self.sampled.make(Sampled::new(self.made_at)))
     }
 
     /// Finished calls that were not timed, however they ended.
     pub(crate) fn untimed_finished(&self) -> u64 {
-        let ended = self.untimed.read().wrapping_sub(self.untimed_open.read());
+        let ended = self.turn.untimed().wrapping_sub(self.untimed_open.read());
         (ended as i64).max(0) as u64
     }
 
@@ -199,16 +182,6 @@ impl Node {
     pub(crate) fn is_overflow(&self) -> bool {
         // SAFETY: null, or a node, which lives as long as its shard.
         unsafe { self.parent.as_ref() }.is_some_and(|parent| parent.id == OVERFLOW_ID)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let sampled = *self.sampled.get_mut();
-        if !sampled.is_null() {
-            // SAFETY: it came from `Box::into_raw` in `sampled_or_new`, and is dropped once, here.
-            drop(unsafe { Box::from_raw(sampled) });
-        }
     }
 }
 

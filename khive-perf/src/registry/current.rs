@@ -94,7 +94,7 @@ impl Drop for Retire {
                     local.enter_shard(&raw const NOWHERE);
                 }
                 // SAFETY: the registry frees a shard only after it has ended.
-                unsafe { &*home }.ended.store(true, Ordering::Release);
+                unsafe { &*home }.link.end();
                 PROCESS.retire_ended();
             }
         });

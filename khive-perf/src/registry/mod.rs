@@ -7,16 +7,16 @@ pub(crate) mod series;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ptr;
 
 use crate::clock::{self, Source};
 use crate::config;
 use crate::exemplars::Exemplars;
 use crate::heap::rate::Rate;
 use crate::heap::{self, Ledger, OwnLedger};
+use crate::recorder::handoff::{Incoming, fold_ended};
 use crate::recorder::shard::Shard;
 use crate::recorder::totals::Totals;
-use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, lock, try_lock};
 
 /// Why a measurement was not recorded at all.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,8 @@ pub(crate) struct Registry {
     samples: bool,
     source: OnceLock<Source>,
     started_unix_ns: OnceLock<u64>,
-    /// Shards that threads have brought and no holder of the lock has seen: a stack that is only ever
-    /// taken whole. Pushed with `Release`, taken with `Acquire`.
-    incoming: AtomicPtr<Shard>,
+    /// Shards that threads have brought and no holder of the lock has seen.
+    incoming: Incoming<Shard>,
     inner: Mutex<Inner>,
     losses: [AtomicU64; 3],
     /// `None` for the process's ledger.
@@ -112,7 +111,7 @@ impl Registry {
             samples,
             source,
             started_unix_ns: OnceLock::new(),
-            incoming: AtomicPtr::new(ptr::null_mut()),
+            incoming: Incoming::new(),
             inner: Mutex::new(inner),
             losses: [const { AtomicU64::new(0) }; 3],
             ledger: None,
@@ -158,21 +157,7 @@ impl Registry {
         let samples = self.samples && !is_traced;
         let mut shard = Shard::new(self.clock(), self.number, samples);
         shard.is_traced = is_traced;
-        let shard = Box::into_raw(shard);
-        let mut head = self.incoming.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: not published yet, so nobody else has it.
-            unsafe { &*shard }.next.store(head, Ordering::Relaxed);
-            match self.incoming.compare_exchange_weak(
-                head,
-                shard,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return shard,
-                Err(now) => head = now,
-            }
-        }
+        self.incoming.push(shard)
     }
 
     /// The shard of a thread that visits this scoped registry.
@@ -189,8 +174,8 @@ impl Registry {
     /// Folds in the shards of threads that have ended; if someone holds the lock, leaves it to the next
     /// who gets it. Never waits.
     pub(crate) fn retire_ended(&self) {
-        if let Ok(mut inner) = self.inner.try_lock() {
-            self.adopt(&mut inner);
+        if let Some(mut inner) = try_lock(&self.inner) {
+            self.incoming.adopt(&mut inner.shards);
             inner.fold_ended();
         }
     }
@@ -198,7 +183,7 @@ impl Registry {
     /// What all threads have recorded, up to now.
     pub(crate) fn totals(&self) -> Totals {
         let mut inner = lock(&self.inner);
-        self.adopt(&mut inner);
+        self.incoming.adopt(&mut inner.shards);
         inner.fold_ended();
         let mut totals = inner.retired.clone();
         for shard in &inner.shards {
@@ -214,15 +199,6 @@ impl Registry {
         }
         totals
     }
-
-    fn adopt(&self, inner: &mut Inner) {
-        let mut shard = self.incoming.swap(ptr::null_mut(), Ordering::Acquire);
-        while !shard.is_null() {
-            inner.shards.push(shard);
-            // SAFETY: pushed whole, and owned by the registry.
-            shard = unsafe { &*shard }.next.load(Ordering::Relaxed);
-        }
-    }
 }
 
 impl Inner {
@@ -230,26 +206,18 @@ impl Inner {
         let Self {
             shards, retired, ..
         } = self;
-        shards.retain(|shard| {
-            // SAFETY: the registry owns the shard, and frees it only here and in `Drop`.
-            let ended = unsafe { &**shard }.ended.load(Ordering::Acquire);
-            if ended {
-                // SAFETY: made by `Box::into_raw` in `add_shard`; its thread is done with it, readers
-                // come with the lock, and it leaves the list now.
-                let shard = unsafe { Box::from_raw(*shard) };
-                shard.read_into(retired, config::call_tree_nodes_max());
-            }
-            !ended
-        });
+        let fold = |shard: Box<Shard>| shard.read_into(retired, config::call_tree_nodes_max());
+        // SAFETY: all were adopted, and readers come with the lock.
+        unsafe { fold_ended(shards, fold) };
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
         let mut inner = std::mem::take(&mut *lock(&self.inner));
-        self.adopt(&mut inner);
+        self.incoming.adopt(&mut inner.shards);
         for shard in inner.shards {
-            // SAFETY: made by `Box::into_raw` in `add_shard`. No thread is inside the scope, because each
+            // SAFETY: made by `Box::into_raw` in `Incoming::push`. No thread is inside the scope, because each
             // keeps the registry alive while it is.
             drop(unsafe { Box::from_raw(shard) });
         }

@@ -99,10 +99,11 @@ pub(crate) fn apply_switch() {
     table.switched_on = config::is_enabled();
     for series in &table.series {
         let switched_on = table.is_on(series.callsite, &series.path);
-        series.callsite.switch(switched_on);
+        series.callsite.number().switch(switched_on);
     }
     for callsite in &table.without {
-        callsite.switch(table.is_on(callsite, &callsite.path()));
+        let switched_on = table.is_on(callsite, &callsite.path());
+        callsite.number().switch(switched_on);
     }
 }
 
@@ -124,24 +125,20 @@ pub(crate) fn register(callsite: &'static Callsite) -> u32 {
         return id;
     }
     let path: Arc<str> = callsite.path().into();
-    let mut table = lock(table());
-    if let Some(id) = callsite.assigned() {
-        return id;
-    }
-    let switched_on = table.is_on(callsite, &path);
-    let series = Series {
-        callsite,
-        path,
-        attributes: [].into(),
-        is_overflow: false,
-    };
-    let id = table.add(series).unwrap_or_else(|| {
-        table.without.push(callsite);
-        OVERFLOW_SERIES
-    });
-    callsite.assign(id);
-    callsite.switch(switched_on);
-    id
+    callsite.number().assign(table(), |table| {
+        let switched_on = table.is_on(callsite, &path);
+        let series = Series {
+            callsite,
+            path,
+            attributes: [].into(),
+            is_overflow: false,
+        };
+        let id = table.add(series).unwrap_or_else(|| {
+            table.without.push(callsite);
+            OVERFLOW_SERIES
+        });
+        (id, switched_on)
+    })
 }
 
 /// The number of a callsite with these fields.

@@ -137,7 +137,7 @@ fn enter_long(callsite: &'static Callsite) -> Word {
     let node = at_hand(id);
     // SAFETY: it is a node of this thread's shard.
     let is_entered = unsafe { node.key.get() } ^ id == ENTERED;
-    if is_entered && !panicking() && node.leave_untimed() {
+    if is_entered && !panicking() && node.turn.leave_untimed() {
         return enter_untimed(node);
     }
     enter_elsewhere_or_new(callsite)
@@ -181,7 +181,7 @@ fn enter_elsewhere(id: u32) -> Option<Word> {
     // SAFETY: see above; the node is one of the shard's.
     Some(match unsafe { shard.weight_of_next(node) } {
         0 => {
-            node.untimed.add(1);
+            node.turn.count();
             enter_untimed(node)
         }
         1 => enter_timed(node),

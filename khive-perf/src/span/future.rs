@@ -338,7 +338,7 @@ impl State {
         if self.weight == 0 {
             // It reads no clock: it began after that, and before the next census.
             self.start = census::last_ticks();
-            node.untimed.add(1);
+            node.turn.count();
             node.untimed_open.add(1);
         }
     }

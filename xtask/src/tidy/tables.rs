@@ -190,6 +190,7 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "tests/global/measured_allocator.rs",
     "tests/global/memory.rs",
     "tests/lints/src/",
+    "tests/loom/models/",
     "benches/allocators/src/bin/",
     "benches/clock.rs",
     "benches/sdk/allocator.rs",

@@ -7,6 +7,7 @@ use crate::recorder::cell::Cell;
 use crate::recorder::node::{COUNTED, ENTERED, FIRST_REVIEW, LONG_WAY, Node};
 use crate::recorder::sampled::{Reviewed, Sampled};
 use crate::recorder::shard::Shard;
+use crate::recorder::turn::Next;
 
 /// Timed calls between two looks at a path of which each call is timed.
 const REVIEW_TIMED: u64 = 1_024;
@@ -66,12 +67,12 @@ impl Shard {
         if unsafe { sampled.every() } == 1 {
             return 1;
         }
-        let (untimed, fire_at) = (node.untimed.read(), node.fire_at.read());
-        if untimed < fire_at {
-            return 0;
-        }
+        let is_woken = match node.turn.next() {
+            Next::Untimed => return 0,
+            next => next == Next::Woken,
+        };
         // SAFETY: see above.
-        unsafe { self.fire(node, sampled, untimed > fire_at) }
+        unsafe { self.fire(node, sampled, is_woken) }
     }
 
     /// Says how many calls the one stands for whose turn it is, and draws the next gap. Where the owner was `woken`,
@@ -118,7 +119,7 @@ impl Shard {
     unsafe fn draw(&self, node: &Node, sampled: &Sampled) -> u64 {
         // SAFETY: as the caller vouches.
         let left = unsafe { sampled.draw(&self.random) };
-        node.fire_at.set(node.untimed.read().saturating_add(left));
+        node.turn.wait_for(left);
         left
     }
 
@@ -242,8 +243,8 @@ impl Shard {
         let calls = finished.saturating_sub(sampled.read_calls.read());
         sampled.read_at.set(self.now());
         sampled.read_calls.set(finished);
-        if budget::is_rare(calls, elapsed_ns) && node.untimed.read() < node.fire_at.read() {
-            node.fire_at.set(0);
+        if budget::is_rare(calls, elapsed_ns) {
+            node.turn.wake();
         }
     }
 }

@@ -23,7 +23,7 @@ impl Shard {
         let weight = unsafe { self.weight_of_next(node) };
         let start = if weight == 0 { 0 } else { now() };
         if weight == 0 {
-            node.untimed.add(1);
+            node.turn.count();
             node.untimed_open.add(1);
         }
         // SAFETY: as above.

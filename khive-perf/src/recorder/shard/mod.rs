@@ -30,11 +30,13 @@ use crate::clock::{Scale, Source, raw_ticks};
 use crate::recorder::budget::Pressure;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::{SpareFrames, Tags};
+use crate::recorder::handoff::{Handed, Link};
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
 use crate::recorder::sampled::Random;
+use crate::recorder::waiting::Waiting;
 use crate::stats::buckets::Buckets;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, OnceLock, Ordering, OwnedU64, OwnerCell};
+use crate::sync::{AtomicPtr, AtomicU32, OnceLock, Ordering, OwnerCell};
 
 const PAGE_LEN: usize = 256;
 const PAGES: usize = 64;
@@ -45,15 +47,7 @@ struct Page {
     cells: [AtomicPtr<Cell>; PAGE_LEN],
 }
 
-/// A finished call that has not been folded in. Written by the owner, guarded by `Shard::sequence`.
-struct Waiting {
-    /// Its node, tagged; where none waits, a tag without node.
-    at: AtomicPtr<Node>,
-    ticks: OwnedU64,
-    /// How many calls it stands for, where its tags say that this counts.
-    weight: OwnedU64,
-}
-
+/// Where no call waits: a tag without node.
 const NONE_WAITS: *mut Node = ptr::without_provenance_mut(Tags::OUTCOME);
 
 /// What one thread records into one registry.
@@ -65,10 +59,10 @@ pub(crate) struct Shard {
     current: AtomicPtr<Node>,
     /// Ticks of the calls that have ended inside the innermost open frame, beside what was there before it.
     callees: OwnerCell<u64>,
-    sequence: OwnedU64,
+    /// The call that ended last, tagged.
+    waiting: Waiting<Node>,
     /// Unique in the process, so that a frame knows its shard again.
     pub(crate) generation: u32,
-    waiting: Waiting,
     buckets: &'static Buckets,
     /// Ticks that an empty region appears to take.
     bias: u64,
@@ -92,10 +86,8 @@ pub(crate) struct Shard {
     /// Room for frames, so that a call that goes the long way needs no allocation each time.
     spare_frames: OwnerCell<SpareFrames>,
     source: Option<Source>,
-    /// Set by the owner when its thread ends, with `Release`; it writes nothing afterwards.
-    pub(crate) ended: AtomicBool,
-    /// The shard pushed before this one; for the registry.
-    pub(crate) next: AtomicPtr<Self>,
+    /// For the registry.
+    pub(crate) link: Link<Self>,
 }
 
 // SAFETY: what is not atomic is an `OwnerCell`, touched by the owner only, or does not change after
@@ -124,13 +116,8 @@ impl Shard {
         Self {
             current: AtomicPtr::new((&raw const node::NOWHERE).cast_mut()),
             callees: OwnerCell::new(0),
+            waiting: Waiting::new(NONE_WAITS),
             generation: NO_GENERATION,
-            sequence: OwnedU64::new(0),
-            waiting: Waiting {
-                at: AtomicPtr::new(NONE_WAITS),
-                ticks: OwnedU64::new(0),
-                weight: OwnedU64::new(1),
-            },
             buckets: &NANOSECONDS,
             bias: 0,
             pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
@@ -147,8 +134,7 @@ impl Shard {
             nodes_len: OwnerCell::new(0),
             spare_frames: OwnerCell::holding(SpareFrames::new()),
             source: None,
-            ended: AtomicBool::new(false),
-            next: AtomicPtr::new(ptr::null_mut()),
+            link: Link::new(),
         }
     }
 
@@ -283,6 +269,12 @@ impl Shard {
         self.newest_cell.store(cell, Ordering::Release);
         // SAFETY: a cell, once published, lives as long as its shard.
         Some(unsafe { &*cell })
+    }
+}
+
+impl Handed for Shard {
+    fn link(&self) -> &Link<Self> {
+        &self.link
     }
 }
 

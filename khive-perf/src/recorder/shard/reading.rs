@@ -1,11 +1,7 @@
 //! Reading a shard, by any thread that keeps it alive, while its owner writes.
 //!
-//! Counters only grow, each on its own. The waiting record is guarded by a sequence word: odd while the
-//! owner folds one and puts the next in its place. A reader copies the waiting record between two equal
-//! even readings, adds it to what the cell holds, and if the word has moved meanwhile waits for the fold
-//! to be over and reads the cell again, without it. So a call is neither missed nor counted twice, and
-//! the owner never waits. Should the owner be suspended in the middle of a fold, the reader gives up
-//! after a bounded wait, and may miss that one call until the next reading.
+//! Counters only grow, each on its own. The last call that ended has not been counted yet: [`waiting`](crate::recorder::waiting)
+//! says how it is read with its cell and node so that it counts once.
 
 use std::ptr;
 
@@ -13,17 +9,17 @@ use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::node::{Node, OVERFLOW_ID, ROOT_ID};
 use crate::recorder::shard::Shard;
 use crate::recorder::totals::{PathFigures, SeriesTotals, Totals};
-use crate::sync::{Ordering, fence};
-
-/// How often a reader looks again before it gives up on the waiting record.
-const READ_ATTEMPTS: usize = 10_000;
+use crate::recorder::waiting::{Copied, Record};
+use crate::sync::Ordering;
 
 impl Shard {
     /// Adds all that was recorded to `totals`.
     pub(crate) fn read_into(&self, totals: &mut Totals, nodes_max: usize) {
         let units = self.units();
-        let waiting = self.copy_waiting();
-        let node_apart = waiting.as_ref().map_or(ptr::null(), Copied::node);
+        let waiting = self.waiting.copy();
+        let waiting = waiting.filter(|copied| !Tags::strip(copied.record.at).is_null());
+        let node_apart = waiting.as_ref();
+        let node_apart = node_apart.map_or(ptr::null(), |copied| Tags::strip(copied.record.at));
         // SAFETY: null, or a node, which lives as long as its shard.
         let cell_apart = unsafe { node_apart.as_ref() }.map_or(ptr::null(), |node| node.cell);
         let mut cell = self.newest_cell.load(Ordering::Acquire).cast_const();
@@ -175,68 +171,23 @@ impl Shard {
     }
 
     /// Reads the cell and the node of the waiting record so that it counts once.
-    fn read_apart(&self, waiting: &Copied, totals: &mut Totals, indices: &[usize]) {
+    fn read_apart(&self, waiting: &Copied<Node>, totals: &mut Totals, indices: &[usize]) {
         let units = self.units();
         // SAFETY: what waits is a call, with node and cell; nodes live as long as their shard.
-        let node = unsafe { &*waiting.node() };
+        let node = unsafe { &*Tags::strip(waiting.record.at) };
         // SAFETY: cells live as long as their shard.
         let cell = unsafe { &*node.cell };
         let at = indices.get(node.ordinal as usize).copied().unwrap_or(0);
-        let read = |call: Option<&Finished>| {
+        let read = |record: Option<&Record<Node>>| {
+            let call = record
+                .map(|record| Finished::new(record.at, record.weight, self.region(record.ticks)));
             let mut series = SeriesTotals::default();
-            cell.read_into(&mut series, units, call);
-            let figures = self.read_node(node, call, &mut series);
+            cell.read_into(&mut series, units, call.as_ref());
+            let figures = self.read_node(node, call.as_ref(), &mut series);
             (series, figures)
         };
-        let call = Finished::new(waiting.at, waiting.weight, self.region(waiting.ticks));
-        let (mut series, mut figures) = read(Some(&call));
-        fence(Ordering::Acquire);
-        if self.sequence.read() != waiting.sequence {
-            self.wait_for_fold(waiting.sequence);
-            (series, figures) = read(None);
-        }
+        let (series, figures) = self.waiting.read_with(waiting, read);
         totals.series.of(node.id).merge(&series);
         totals.tree.add(at, figures);
-    }
-
-    fn wait_for_fold(&self, sequence: u64) {
-        for _ in 0..READ_ATTEMPTS {
-            if self.sequence.read_acquire().wrapping_sub(sequence) >= 2 {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    fn copy_waiting(&self) -> Option<Copied> {
-        for _ in 0..READ_ATTEMPTS {
-            let sequence = self.sequence.read_acquire();
-            let copied = Copied {
-                sequence,
-                at: self.waiting.at.load(Ordering::Relaxed),
-                ticks: self.waiting.ticks.read(),
-                weight: self.waiting.weight.read(),
-            };
-            fence(Ordering::Acquire);
-            if sequence & 1 == 0 && self.sequence.read() == sequence {
-                return Some(copied).filter(|copied| !copied.node().is_null());
-            }
-            std::hint::spin_loop();
-        }
-        None
-    }
-}
-
-/// A reader's copy of the waiting record.
-struct Copied {
-    sequence: u64,
-    at: *const Node,
-    ticks: u64,
-    weight: u64,
-}
-
-impl Copied {
-    fn node(&self) -> *const Node {
-        Tags::strip(self.at)
     }
 }

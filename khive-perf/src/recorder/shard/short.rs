@@ -12,7 +12,6 @@ use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::local;
 use crate::recorder::node::{COUNTED, Node};
 use crate::recorder::shard::Shard;
-use crate::sync::{Ordering, fence};
 
 /// How a call may go the short way.
 pub(crate) enum Short {
@@ -35,7 +34,7 @@ pub(crate) fn short(id: u32) -> Option<Short> {
     let node = local::at_hand(id);
     // SAFETY: it is a node of this thread's shard.
     match unsafe { node.key.get() } ^ id {
-        COUNTED if node.leave_untimed() => Some(Short::Counted(node)),
+        COUNTED if node.turn.leave_untimed() => Some(Short::Counted(node)),
         0 => Some(Short::Timed(node)),
         _ => None,
     }
@@ -109,7 +108,7 @@ impl Shard {
     pub(crate) fn count_recursive(&self, id: u32) -> Option<&Node> {
         // SAFETY: the current node is alive.
         let node = unsafe { &*self.current() };
-        if node.id != id || !node.leave_untimed() {
+        if node.id != id || !node.turn.leave_untimed() {
             return None;
         }
         node.inner.add(1);
@@ -174,14 +173,9 @@ impl Shard {
     /// Every way out of the common case is a call at the very end, so that nothing need be kept across it.
     #[inline(always)]
     pub(crate) fn let_wait(&self, at: *const Node, ticks: u64) {
-        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let ticks_before = self.waiting.ticks.read();
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        self.waiting.ticks.set(ticks);
-        self.waiting.at.store(at.cast_mut(), Ordering::Relaxed);
+        let (before, ticks_before) = self.waiting.replace(at, ticks);
         if Tags::of(before) != 0 {
-            return self.fold_rare(before, ticks_before, self.waiting.weight.read());
+            return self.fold_rare(before, ticks_before, self.waiting.weight());
         }
         // SAFETY: nodes live as long as their shard.
         let node = unsafe { &*before };
@@ -192,7 +186,7 @@ impl Shard {
         };
         node.calls.add(1);
         node.total_ticks.add(region);
-        self.sequence.add_release(1);
+        self.waiting.folded();
         let left = node.until_review.read().wrapping_sub(1);
         node.until_review.set(left);
         if left == 0 {
@@ -202,24 +196,16 @@ impl Shard {
 
     /// Says of the call that waits how it really ended.
     pub(crate) fn correct_waiting(&self, outcome: Outcome) {
-        let at = self.waiting.at.load(Ordering::Relaxed);
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        let corrected = at.map_addr(|at| (at & !Tags::OUTCOME) | outcome.index());
-        self.waiting.at.store(corrected, Ordering::Relaxed);
-        self.sequence.add_release(1);
+        self.waiting
+            .correct(|at| at.map_addr(|at| (at & !Tags::OUTCOME) | outcome.index()));
     }
 
     /// Lets a call wait of which something is to be said, or that stands for several.
     pub(crate) fn let_special_wait(&self, tagged: *const Node, ticks: u64, weight: u32) {
-        let before = self.waiting.at.load(Ordering::Relaxed).cast_const();
-        let (ticks_before, weight_before) = (self.waiting.ticks.read(), self.waiting.weight.read());
-        self.sequence.add(1);
-        fence(Ordering::Release);
-        self.waiting.ticks.set(ticks);
-        self.waiting.weight.set(u64::from(weight));
-        self.waiting.at.store(tagged.cast_mut(), Ordering::Relaxed);
-        self.fold_rare(before, ticks_before, weight_before);
+        let before = self
+            .waiting
+            .replace_weighted(tagged, ticks, u64::from(weight));
+        self.fold_rare(before.at, before.ticks, before.weight);
     }
 
     /// Folds in the call that waited. `weight` counts if its tags say so.
@@ -228,12 +214,12 @@ impl Shard {
     fn fold_rare(&self, tagged: *const Node, ticks: u64, weight: u64) {
         // SAFETY: null, or a node, which lives as long as its shard.
         let Some(node) = (unsafe { Tags::strip(tagged).as_ref() }) else {
-            return self.sequence.add_release(1);
+            return self.waiting.folded();
         };
         let call = Finished::new(tagged, weight, self.region(ticks));
         self.fold(node, &call, call.ticks);
         node.total_ticks.add(call.total_ticks());
-        self.sequence.add_release(1);
+        self.waiting.folded();
         self.count_down(node);
     }
 

@@ -1,15 +1,12 @@
 //! Callsite: the static place in the source that measures.
 
+mod number;
+
 use std::any::type_name;
 use std::panic::Location;
 
-use crate::sync::{AtomicU32, Ordering};
-
-/// Id of a callsite that has not registered yet. No series has it, so the hot path finds no node and turns to the cold
-/// one.
-pub(crate) const NO_ID: u32 = 16_383;
-/// Id of a callsite that is switched off. No series has it, and it falls into the same place of a table.
-pub(crate) const OFF_ID: u32 = 32_767;
+use self::number::Number;
+pub(crate) use self::number::{NO_ID, OFF_ID};
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,11 +66,7 @@ impl Spec {
 /// gives the number.
 #[derive(Debug)]
 pub struct Callsite {
-    /// Series id while recording, else [`NO_ID`] or [`OFF_ID`]. Written under the registry's lock; read by every
-    /// call, `Relaxed`, because an id is complete in itself.
-    id: AtomicU32,
-    /// Series id once registered, also while switched off. Same writers.
-    assigned: AtomicU32,
+    number: Number,
     spec: Spec,
     timing: Timing,
 }
@@ -111,7 +104,7 @@ unsafe impl Sync for Callsite {}
 /// Each type in it is `Sync`, or else this does not compile.
 const _: () = {
     const fn is_sync<T: Sync>() {}
-    is_sync::<(AtomicU32, Spec, Timing)>();
+    is_sync::<(Number, Spec, Timing)>();
 };
 
 /// Evaluated once, and copied from.
@@ -120,8 +113,7 @@ const _: () = {
     reason = "what is made of it is what is written to"
 )]
 const BLANK: Callsite = Callsite {
-    id: AtomicU32::new(NO_ID),
-    assigned: AtomicU32::new(NO_ID),
+    number: Number::none(),
     spec: Spec {
         name: "",
         group: "",
@@ -236,24 +228,16 @@ impl Callsite {
     /// The series id, or [`NO_ID`], or [`OFF_ID`].
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        self.id.load(Ordering::Relaxed)
+        self.number.id()
+    }
+
+    /// What the hot path knows of it.
+    pub(crate) const fn number(&self) -> &Number {
+        &self.number
     }
 
     pub(crate) fn assigned(&self) -> Option<u32> {
-        Some(self.assigned.load(Ordering::Relaxed)).filter(|id| *id != NO_ID)
-    }
-
-    pub(crate) fn assign(&self, id: u32) {
-        self.assigned.store(id, Ordering::Relaxed);
-    }
-
-    pub(crate) fn switch(&self, on: bool) {
-        let id = if on {
-            self.assigned.load(Ordering::Relaxed)
-        } else {
-            OFF_ID
-        };
-        self.id.store(id, Ordering::Relaxed);
+        self.number.assigned()
     }
 
     pub(crate) const fn spec(&self) -> &Spec {
