@@ -17,7 +17,13 @@ const UNBORROWED: &str = "-Zmiri-disable-stacked-borrows";
 
 /// Modules of the unit tests that are run: those with unsafe code or atomics. Others read files of the system, or go
 /// through thousands of cases that say nothing of memory.
-const UNITS: &[&str] = &["callsite::", "clock::", "heap::", "recorder::", "registry::"];
+const UNITS: &[&str] = &[
+    "callsite::",
+    "clock::",
+    "heap::",
+    "recorder::",
+    "registry::",
+];
 /// Tests among them that draw a hundred thousand numbers.
 const NOT_UNITS: &[&str] = &["heap::rate::", "recorder::sampled::"];
 

@@ -146,6 +146,8 @@ impl Recording {
                 "cumulative",
             ),
             ("OTEL_METRICS_EXPORTER", "otlp"),
+            // Findings are not kept here.
+            ("OTEL_LOGS_EXPORTER", "none"),
             ("OTEL_METRIC_EXPORT_INTERVAL", EXPORT_INTERVAL_MS),
             ("OTEL_SDK_DISABLED", "false"),
         ];
