@@ -3,10 +3,11 @@
 //! From run to run the logarithm of a callsite's median has a standard deviation that is 1.55 % in the middle and 7.5 % for
 //! the noisiest tenth (log-normal over the callsites), with heavy tails (Student's t with four degrees of freedom); within a
 //! run, calls come in thirty slices that remember each other, by 0.28 in the middle and 0.64 for the worst tenth.
+//! Every third callsite fails now and then, one call in a thousand to one in twenty, by half more or less from run to run.
 
 use std::collections::BTreeMap;
 
-use khive_perf_analysis::detect::{Settings, Verdict, compare};
+use khive_perf_analysis::detect::{Finding, Measure, Settings, Verdict, compare};
 use khive_perf_analysis::model::{CallsiteKey, CallsiteRun, Run};
 
 use crate::Check;
@@ -22,6 +23,7 @@ struct Callsite {
     run_sd: f64,
     slice_sd: f64,
     memory: f64,
+    failing: f64,
 }
 
 fn world(rng: &mut Rng) -> Vec<Callsite> {
@@ -39,6 +41,10 @@ fn world(rng: &mut Rng) -> Vec<Callsite> {
                 // A run's own standard error is a seventh of what runs differ by.
                 slice_sd: run_sd / 7.3 * f64::from(SLICES).sqrt(),
                 memory: (0.28 + 0.28 * rng.normal()).clamp(0.0, 0.9),
+                failing: match index % 3 {
+                    0 => 1e-3 * 50f64.powf(index as f64 / CALLSITES as f64),
+                    _ => 0.0,
+                },
             }
         })
         .collect()
@@ -63,7 +69,7 @@ fn run(rng: &mut Rng, world: &[Callsite], slower: &[f64]) -> Run {
         let log = callsite.run_sd * heavy(rng) + within;
         let ok = histogram(callsite.median_s * slower * log.exp(), 2_000, 0.0);
         let recorded = CallsiteRun {
-            calls: [ok.count, 0, 0, 0],
+            calls: [ok.count, failed(callsite.failing, ok.count, log), 0, 0],
             self_time_s: ok.sum,
             busy_time_s: ok.sum,
             ok,
@@ -79,11 +85,23 @@ fn run(rng: &mut Rng, world: &[Callsite], slower: &[f64]) -> Run {
     }
 }
 
+/// How many of `calls` fail, where `rate` of them do in the middle; `seed` is any number that no other run has.
+fn failed(rate: f64, calls: u64, seed: f64) -> u64 {
+    let mut rng = Rng::new(seed.to_bits());
+    let expected = rate * (0.4 * rng.normal()).exp() * calls as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of calls")]
+    #[expect(clippy::cast_sign_loss, reason = "not negative")]
+    let failed = (expected + expected.sqrt() * rng.normal()).round().max(0.0) as u64;
+    failed
+}
+
 /// What came out of many comparisons.
 #[derive(Default)]
 struct Tally {
     comparisons: usize,
     with_alarms: usize,
+    /// With an alarm of a measure that does not decide.
+    with_measures: usize,
     seen: usize,
     alarms: usize,
     /// Sum over the comparisons of the false share of what was flagged.
@@ -110,6 +128,15 @@ fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -
                 _ => {}
             }
         }
+        let alarms_of = |finding: &Finding| {
+            let others = finding
+                .measures
+                .iter()
+                .filter(|one| one.measure != Measure::JUDGED);
+            let mut verdicts = others.map(|one| one.verdict);
+            verdicts.any(|verdict| matches!(verdict, Verdict::Regressed | Verdict::Improved))
+        };
+        tally.with_measures += usize::from(found.findings.iter().any(alarms_of));
         tally.comparisons += 1;
         tally.with_alarms += usize::from(alarms > 0);
         tally.seen += seen;
@@ -123,15 +150,23 @@ fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -
 pub(crate) fn same(side: usize) -> Vec<Check> {
     let found = tally(100 + side as u64, 1_000, side, 0.0, 0);
     let share = found.with_alarms as f64 / found.comparisons as f64;
-    vec![Check::at_most(
-        &format!("nothing changed, {side} runs a side: share with an alarm"),
-        share,
-        0.05,
-        &format!(
-            "{} of {} comparisons of {CALLSITES} callsites",
-            found.with_alarms, found.comparisons
+    vec![
+        Check::at_most(
+            &format!("nothing changed, {side} runs a side: share with an alarm"),
+            share,
+            0.05,
+            &format!(
+                "{} of {} comparisons of {CALLSITES} callsites",
+                found.with_alarms, found.comparisons
+            ),
         ),
-    )]
+        Check::at_most(
+            &format!("nothing changed, {side} runs a side: with an alarm of a measure"),
+            found.with_measures as f64 / found.comparisons as f64,
+            0.05,
+            &format!("{} of {}", found.with_measures, found.comparisons),
+        ),
+    ]
 }
 
 /// A tenth of the callsites slower.

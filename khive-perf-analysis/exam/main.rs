@@ -4,6 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod comparisons;
+mod contest;
+mod families;
+mod peers;
 #[expect(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/detect/simulate.rs"]
 mod simulate;
@@ -54,6 +57,8 @@ fn main() -> ExitCode {
         }
     }
     tell(steps::examine("generated", &steps::generated()));
+    tell(contest::held());
+    tell(contest::long());
     tell(steps::timed());
     for side in [2, 3, 5] {
         tell(comparisons::same(side));

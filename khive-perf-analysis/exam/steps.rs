@@ -165,26 +165,41 @@ pub(crate) fn examine(what: &str, series: &[Labelled]) -> Vec<Check> {
     ]
 }
 
-/// Ten thousand points, with and without steps.
+/// Ten thousand points, of all kinds that could take long.
 pub(crate) fn timed() -> Vec<Check> {
+    const COUNT: usize = 10_000;
     let mut rng = Rng::new(7);
+    let mut wandering = 0.0;
+    let mut level = |kind: &str, index: usize, noise: f64, rng: &mut Rng| -> f64 {
+        let every = |points: usize| (index / points).is_multiple_of(2);
+        match kind {
+            "a step every 100 points" if every(100) => 130.0 + 3.0 * noise,
+            "two levels in turn" if every(1) => 130.0 + noise,
+            "a slope" => 100.0 + 0.01 * index as f64 + 3.0 * noise,
+            "wandering" => {
+                wandering += 0.01 * rng.normal();
+                100.0 * wandering.exp()
+            }
+            "whole numbers" => (10.0 + noise).round(),
+            "always the same" => 100.0,
+            _ => 100.0 + 3.0 * noise,
+        }
+    };
     let kinds = [
-        ("without steps", usize::MAX),
-        ("a step every 100 points", 100),
+        "without steps",
+        "a step every 100 points",
+        "two levels in turn",
+        "a slope",
+        "wandering",
+        "whole numbers",
+        "always the same",
     ];
     kinds
         .iter()
-        .map(|&(kind, every)| {
-            let noise = noise(&mut rng, "t3", 10_000);
-            let level = |index: usize| {
-                if (index / every).is_multiple_of(2) {
-                    100.0
-                } else {
-                    130.0
-                }
-            };
-            let values: Vec<f64> = (0..10_000)
-                .map(|i| level(i) * (1.0 + 0.03 * noise[i]))
+        .map(|&kind| {
+            let noise = noise(&mut rng, "t3", COUNT);
+            let values: Vec<f64> = (0..COUNT)
+                .map(|i| level(kind, i, noise[i], &mut rng).max(1.0))
                 .collect();
             let mut found = 0;
             let took = clocked(|| found = trend(&values, &TrendSettings::default()).changes.len());

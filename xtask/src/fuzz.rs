@@ -18,7 +18,15 @@ const EXECUTIONS: u64 = 1_000_000;
 const MEMORY_MIB: u32 = 2_048;
 const BLOCK_MIB: u32 = 512;
 const INPUT_SECONDS: u32 = 10;
-const INPUT_BYTES: u32 = 65_536;
+
+/// Longest input. What a configuration can say fits in a tenth of what a request may be, and twice as many bytes are half as many
+/// tries.
+fn input_bytes(target: &str) -> u32 {
+    match target {
+        "configuration" => 4_096,
+        _ => 65_536,
+    }
+}
 
 /// What cargo-fuzz passes on a nightly compiler, less the sanitizer: a coverage counter on each edge, and what is compared.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -57,7 +65,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
             .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
             .arg(format!("-malloc_limit_mb={BLOCK_MIB}"))
             .arg(format!("-timeout={INPUT_SECONDS}"))
-            .arg(format!("-max_len={INPUT_BYTES}"))
+            .arg(format!("-max_len={}", input_bytes(target)))
             .arg(format!(
                 "-artifact_prefix={}/{target}-",
                 artifacts.display()

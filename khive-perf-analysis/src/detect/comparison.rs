@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::detect::contrast::Contrast;
 use crate::detect::counts::Count;
 use crate::detect::drift::Drift;
+use crate::detect::failures::{self, Failures};
 use crate::detect::measure::{self, Calls, Measure};
-use crate::detect::settings::{FAILURES_RISE, OWN_SHARE, SUSPECT_ABOVE, Settings};
+use crate::detect::settings::{OWN_SHARE, SUSPECT_ABOVE, Settings};
 use crate::detect::verdict::{Reason, Severity, Verdict};
 use crate::model::{CallsiteKey, Run};
 
@@ -51,6 +52,10 @@ pub struct Measured {
     pub candidate_s: Option<f64>,
     /// The change, without the drift where that was removed; `None` where a side is missing.
     pub change: Option<Change>,
+    /// What is concluded of this measure by itself; that of the callsite rests on [`Measure::JUDGED`].
+    pub verdict: Verdict,
+    /// Chance of such a change by noise alone, adjusted over all callsites and all measures but the deciding one.
+    pub adjusted_p: f64,
 }
 
 /// What was found of one callsite.
@@ -66,8 +71,10 @@ pub struct Finding {
     pub severity: Option<Severity>,
     /// Chance of such a change by noise alone, adjusted for the number of callsites; 1 where not judged.
     pub adjusted_p: f64,
-    /// All measures, in the order of [`Measure::ALL`].
+    /// All measures, in the order of [`Measure::ALL`]; the longest poll of futures only.
     pub measures: Vec<Measured>,
+    /// Whether it fails more or less often.
+    pub failures: Failures,
     /// What its calls count, where both sides do.
     pub counts: Vec<Count>,
     /// Calls of the base.
@@ -134,11 +141,22 @@ impl Finding {
             .map(Count::factor)
             .max_by(f64::total_cmp);
         if let Some(factor) = worst {
-            let timed = self.severity;
-            self.verdict = Verdict::Regressed;
-            self.severity = timed.max(Some(Severity::of(factor)));
+            self.regress(Severity::of(factor));
         }
         self.counts = counts;
+    }
+
+    /// Takes in how often it fails; a rise that is shown is a regression, whatever the time.
+    pub(crate) fn fail(&mut self, failures: Failures) {
+        if failures.verdict == Verdict::Regressed {
+            self.regress(Severity::of(failures.candidate / failures.base));
+        }
+        self.failures = failures;
+    }
+
+    fn regress(&mut self, severity: Severity) {
+        self.verdict = Verdict::Regressed;
+        self.severity = self.severity.max(Some(severity));
     }
 
     /// One of its measures.
@@ -163,10 +181,10 @@ impl Finding {
 
     /// Whether its share of failed calls rose by a percentage point or more, and by half or more.
     ///
-    /// Said beside the verdict and never part of it: a failing call is not a slow one.
+    /// By itself a remark: what runs are to be believed about it is in [`Finding::failures`].
     pub fn fails_more(&self) -> bool {
         let (base, candidate) = (self.base_calls.error_rate, self.candidate_calls.error_rate);
-        self.base_calls.runs > 0 && candidate - base >= FAILURES_RISE && candidate >= 1.5 * base
+        self.base_calls.runs > 0 && failures::is_large(base, candidate)
     }
 
     /// Seconds of its own that the callsite adds per run: what a call takes more, by the candidate's calls.
@@ -177,6 +195,12 @@ impl Finding {
         Some(growth).filter(|growth| growth.is_finite())
     }
 
+    /// Whether its calls take longer beyond doubt, and not only fail or allocate more.
+    fn is_slower(&self) -> bool {
+        self.measured(Measure::JUDGED)
+            .is_some_and(|measured| measured.verdict == Verdict::Regressed)
+    }
+
     /// Whether most of the wall time that it adds is its own, on a thread: neither its callees' nor waiting.
     fn adds_its_own(&self) -> bool {
         let calls = self.candidate_calls;
@@ -185,6 +209,7 @@ impl Finding {
             .map(|growth| growth * calls.ok as f64 / calls.runs.max(1) as f64);
         wall.zip(self.self_time_growth_s())
             .is_some_and(|(wall, own)| own > 0.0 && own >= OWN_SHARE * wall)
+            && self.is_slower()
     }
 
     /// Whether most of the wall time that a call adds is not spent on any thread.
@@ -192,6 +217,7 @@ impl Finding {
         self.growth_s(Measure::Mean)
             .zip(self.growth_s(Measure::BusyTime))
             .is_some_and(|(wall, busy)| wall > 0.0 && busy < OWN_SHARE * wall)
+            && self.is_slower()
     }
 
     /// Seconds per call that a measure grew by.

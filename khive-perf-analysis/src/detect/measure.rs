@@ -25,6 +25,8 @@ pub enum Measure {
     SelfTime,
     /// Time on a thread, measured callees included, per call.
     BusyTime,
+    /// The longest single poll of the run (futures only).
+    LongestPoll,
 }
 
 /// Calls of one side, added over its runs.
@@ -42,13 +44,14 @@ pub struct Calls {
 
 impl Measure {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Typical,
         Self::Mean,
         Self::P50,
         Self::P99,
         Self::SelfTime,
         Self::BusyTime,
+        Self::LongestPoll,
     ];
 
     /// The one that verdicts rest on.
@@ -63,6 +66,7 @@ impl Measure {
             Self::P99 => "p99",
             Self::SelfTime => "self time per call",
             Self::BusyTime => "busy time per call",
+            Self::LongestPoll => "longest poll",
         }
     }
 
@@ -78,13 +82,14 @@ impl Measure {
             Self::P99 => quantile::quantile(ok, 0.99),
             Self::SelfTime => per_call(callsite.self_time_s),
             Self::BusyTime => per_call(callsite.busy_time_s),
+            Self::LongestPoll => (callsite.polls > 0).then_some(callsite.longest_poll_s),
         };
         value.filter(|value| value.is_finite() && *value >= 0.0)
     }
 
     fn resolution_variance(self, callsite: &CallsiteRun) -> f64 {
         match self {
-            Self::Typical | Self::Mean | Self::SelfTime | Self::BusyTime => 0.0,
+            Self::Typical | Self::Mean | Self::SelfTime | Self::BusyTime | Self::LongestPoll => 0.0,
             Self::P50 | Self::P99 => quantile::resolution_variance(callsite.ok.scale).min(1.0),
         }
     }

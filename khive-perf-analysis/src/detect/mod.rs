@@ -11,6 +11,7 @@ mod comparison;
 mod contrast;
 mod counts;
 mod drift;
+mod failures;
 pub mod floors;
 mod measure;
 mod row;
@@ -22,6 +23,7 @@ mod verdict;
 pub use crate::detect::comparison::{Change, Comparison, Finding, Interval, Measured, Side};
 pub use crate::detect::counts::Count;
 pub use crate::detect::drift::Drift;
+pub use crate::detect::failures::Failures;
 pub use crate::detect::measure::{Calls, Measure};
 pub use crate::detect::settings::Settings;
 pub use crate::detect::summary::summary;
@@ -72,7 +74,10 @@ pub fn compare_knowing(
         Drift::None
     };
     let mut findings = row::conclude(&rows, &settings, floors);
-    for finding in &mut findings {
+    let keys = findings.iter().map(|finding| &finding.key);
+    let failures = failures::failures(base, candidate, keys, &settings);
+    for (finding, failures) in findings.iter_mut().zip(failures) {
+        finding.fail(failures);
         let own = floors.of(&finding.key, &settings);
         finding.count(counts::counts(base, candidate, &finding.key, &own));
     }

@@ -4,6 +4,7 @@ use crate::detect::History;
 use crate::detect::comparison::{Change, Finding, Measured};
 use crate::detect::contrast::{self, Contrast, Samples};
 use crate::detect::drift::{self, Drift};
+use crate::detect::failures::Failures;
 use crate::detect::floors::Floors;
 use crate::detect::measure::{self, Calls, Measure};
 use crate::detect::settings::Settings;
@@ -83,10 +84,36 @@ pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings, floors: &Floors) -
         .collect();
     let judged = adjusted(rows, Measure::JUDGED, &own);
     let guard = adjusted(rows, Measure::Mean, &own);
+    let others = adjusted_others(rows, &own);
     rows.iter()
         .zip(&own)
-        .zip(judged.into_iter().zip(guard))
-        .map(|((row, own), (judged, guard))| row.finding(judged, guard, own))
+        .zip(judged.into_iter().zip(guard).zip(others))
+        .map(|((row, own), ((judged, guard), others))| row.finding(judged, guard, &others, own))
+        .collect()
+}
+
+/// Adjusted p-values of every cell that does not decide, in the order of the cells: of all callsites together.
+///
+/// They are a family of their own, so that no question about a tail is paid for by the verdicts of the callsites.
+fn adjusted_others(rows: &[Row<'_>], own: &[Settings]) -> Vec<Vec<f64>> {
+    let of_row = |(row, own): (&Row<'_>, &Settings)| -> Vec<Option<Question>> {
+        let question = |cell: &Cell| {
+            let contrast = cell
+                .contrast
+                .as_ref()
+                .filter(|_| cell.measure != Measure::JUDGED)?;
+            verdict::question(contrast, own)
+        };
+        row.cells.iter().map(question).collect()
+    };
+    let questions: Vec<Vec<Option<Question>>> = rows.iter().zip(own).map(of_row).collect();
+    let asked: Vec<Question> = questions.iter().flatten().copied().flatten().collect();
+    let mut adjusted = discovery::adjust_above_floor(&asked).into_iter();
+    let mut answer =
+        |question: Option<Question>| question.and_then(|_| adjusted.next()).unwrap_or(1.0);
+    questions
+        .into_iter()
+        .map(|row| row.into_iter().map(&mut answer).collect())
         .collect()
 }
 
@@ -110,12 +137,19 @@ impl Row<'_> {
         cell.contrast.as_ref()
     }
 
-    fn verdict(&self, judged: f64, guard: f64, settings: &Settings) -> Verdict {
+    /// What is to be said where a side has no call.
+    fn one_sided(&self) -> Option<Verdict> {
         match (self.base_calls.runs > 0, self.candidate_calls.runs > 0) {
-            (false, true) => return Verdict::Added,
-            (true, false) => return Verdict::Removed,
-            (false, false) => return Verdict::Inconclusive(Reason::NoRuns),
-            (true, true) => {}
+            (false, true) => Some(Verdict::Added),
+            (true, false) => Some(Verdict::Removed),
+            (false, false) => Some(Verdict::Inconclusive(Reason::NoRuns)),
+            (true, true) => None,
+        }
+    }
+
+    fn verdict(&self, judged: f64, guard: f64, settings: &Settings) -> Verdict {
+        if let Some(verdict) = self.one_sided() {
+            return verdict;
         }
         let Some(contrast) = self.contrast(Measure::JUDGED) else {
             return Verdict::Inconclusive(Reason::NoneEndedWell);
@@ -134,15 +168,37 @@ impl Row<'_> {
         }
     }
 
-    fn finding(&self, judged: f64, guard: f64, settings: &Settings) -> Finding {
+    fn finding(&self, judged: f64, guard: f64, others: &[f64], settings: &Settings) -> Finding {
         let verdict = self.verdict(judged, guard, settings);
-        let measured = |cell: &Cell| Measured {
-            measure: cell.measure,
-            base_s: cell.samples.base_mean().map(f64::exp),
-            candidate_s: cell.samples.candidate_mean().map(f64::exp),
-            change: cell
-                .contrast
-                .map(|contrast| Change::of(&contrast, settings.confidence)),
+        let measured = |(cell, p): (&Cell, &f64)| {
+            let adjusted_p = if cell.measure == Measure::JUDGED {
+                judged
+            } else {
+                *p
+            };
+            let by_itself = || match &cell.contrast {
+                Some(contrast) => verdict::judge(contrast, adjusted_p, settings),
+                None => Verdict::Inconclusive(Reason::NoneEndedWell),
+            };
+            Measured {
+                measure: cell.measure,
+                base_s: cell.samples.base_mean().map(f64::exp),
+                candidate_s: cell.samples.candidate_mean().map(f64::exp),
+                change: cell
+                    .contrast
+                    .map(|contrast| Change::of(&contrast, settings.confidence)),
+                verdict: self.one_sided().unwrap_or_else(by_itself),
+                adjusted_p,
+            }
+        };
+        // What is no future has no polls, and nothing is to be said of that.
+        let is_measured = |(cell, _): &(&Cell, &f64)| {
+            let is_somewhere = cell
+                .samples
+                .base_mean()
+                .or_else(|| cell.samples.candidate_mean())
+                .is_some();
+            is_somewhere || cell.measure != Measure::LongestPoll
         };
         let mut finding = Finding {
             key: self.key.clone(),
@@ -150,7 +206,16 @@ impl Row<'_> {
             min_effect: settings.min_effect,
             severity: None,
             adjusted_p: judged,
-            measures: self.cells.iter().map(measured).collect(),
+            measures: (self.cells.iter().zip(others))
+                .filter(is_measured)
+                .map(measured)
+                .collect(),
+            failures: Failures {
+                base: self.base_calls.error_rate,
+                candidate: self.candidate_calls.error_rate,
+                verdict: Verdict::Unchanged,
+                adjusted_p: 1.0,
+            },
             counts: Vec::new(),
             base_calls: self.base_calls,
             candidate_calls: self.candidate_calls,

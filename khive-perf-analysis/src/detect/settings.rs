@@ -49,8 +49,14 @@ pub const DRIFT_AGREEMENT: f64 = 2.0 / 3.0;
 /// A larger common change is not called drift: another machine, another build profile, or everything slower.
 pub const DRIFT_MAX: f64 = 0.15;
 
-/// A rise of the share of failed calls that is worth a remark.
+/// A rise of the share of failed calls that is worth a verdict.
 pub const FAILURES_RISE: f64 = 0.01;
+
+/// The same as a factor: one call in a hundred more is worth a word where one failed before, and not where thirty did.
+pub const FAILURES_FACTOR: f64 = 1.5;
+
+/// Which part of the false discovery rate is spent on failures: what fails more, fails much more, and needs little.
+pub const FAILURES_SHARE: f64 = 0.1;
 
 /// A regression is an origin where at least this share of the time it added is its own.
 pub const OWN_SHARE: f64 = 0.5;

@@ -13,7 +13,9 @@
 //!     "verdict": "regressed", "reason": null, "more_runs": null, "severity": "moderate",
 //!     "judged_on": "typical", "adjusted_p": 0.0001,
 //!     "measures": [{"measure": "typical", "base_s": 0.001, "candidate_s": 0.002,
-//!                   "factor": 2.0, "low": 1.9, "high": 2.1}],
+//!                   "factor": 2.0, "low": 1.9, "high": 2.1, "verdict": "regressed", "adjusted_p": 0.0001}],
+//!     "counts": [{"count": "allocated", "base": 640.0, "candidate": 640.0, "factor": 1.0, "is_exact": true, "rises": false}],
+//!     "failures": {"base": 0.0, "candidate": 0.0, "verdict": "unchanged", "adjusted_p": 1.0},
 //!     "calls": {"base": {"runs": 5, "per_run": 1000.0, "error_rate": 0.0}, "candidate": {}},
 //!     "notes": []
 //!   }]
@@ -80,6 +82,8 @@ struct Callsite<'a> {
     judged_on: &'static str,
     adjusted_p: f64,
     measures: Vec<Measure>,
+    counts: Vec<Count>,
+    failures: Failures,
     calls: Both,
     notes: Vec<String>,
 }
@@ -92,6 +96,26 @@ struct Measure {
     factor: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
+    verdict: &'static str,
+    adjusted_p: f64,
+}
+
+#[derive(Serialize)]
+struct Count {
+    count: &'static str,
+    base: f64,
+    candidate: f64,
+    factor: Option<f64>,
+    is_exact: bool,
+    rises: bool,
+}
+
+#[derive(Serialize)]
+struct Failures {
+    base: f64,
+    candidate: f64,
+    verdict: &'static str,
+    adjusted_p: f64,
 }
 
 #[derive(Serialize)]
@@ -181,6 +205,8 @@ impl<'a> Callsite<'a> {
             judged_on: detect::Measure::JUDGED.as_str(),
             adjusted_p: finding.adjusted_p,
             measures: finding.measures.iter().map(Measure::of).collect(),
+            counts: finding.counts.iter().map(Count::of).collect(),
+            failures: Failures::of(&finding.failures),
             calls: Both {
                 base: Called::of(&finding.base_calls),
                 candidate: Called::of(&finding.candidate_calls),
@@ -200,6 +226,32 @@ impl Measure {
             factor: measured.change.map(|change| change.factor),
             low: interval.map(|interval| interval.low),
             high: interval.map(|interval| interval.high),
+            verdict: measured.verdict.as_str(),
+            adjusted_p: measured.adjusted_p,
+        }
+    }
+}
+
+impl Count {
+    fn of(count: &detect::Count) -> Self {
+        Self {
+            count: count.metric.as_str(),
+            base: count.base,
+            candidate: count.candidate,
+            factor: Some(count.factor()).filter(|factor| factor.is_finite()),
+            is_exact: count.is_exact,
+            rises: count.rises,
+        }
+    }
+}
+
+impl Failures {
+    fn of(failures: &detect::Failures) -> Self {
+        Self {
+            base: failures.base,
+            candidate: failures.candidate,
+            verdict: failures.verdict.as_str(),
+            adjusted_p: failures.adjusted_p,
         }
     }
 }

@@ -128,7 +128,7 @@ fn regressed(comparison: &Comparison, judged: usize) -> String {
     let number = count(comparison, Verdict::Regressed);
     let worst = comparison.regressed().next();
     let worst = worst.and_then(|finding| Some((finding, finding.change()?)));
-    let mut text = format!("Regressed: {number} of {} got slower", callsites(judged));
+    let mut text = format!("Regressed: {number} of {} got worse", callsites(judged));
     if let Some((finding, change)) = worst {
         text.push_str(&format!(
             ", worst {} by {}",

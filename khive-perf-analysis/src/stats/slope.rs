@@ -10,8 +10,14 @@
 
 use crate::stats::student;
 
-/// Steps of the bisection: a slope is as exact as a ten-billionth of the steepest.
-const BISECTIONS: u32 = 35;
+/// Ranks that are looked up at most.
+const LOOKS_MAX: u32 = 40;
+
+/// A slope is as exact as this share of the steepest.
+const EXACTNESS: f64 = 3e-11;
+
+/// Stretches this short are sorted by insertion.
+const SHORT: usize = 24;
 
 /// How fast a series changes, per point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +62,13 @@ pub fn slope(values: &[f64], confidence: f64, inflation: f64) -> Option<Slope> {
     })
 }
 
+/// Theil and Sen's slope alone; `None` of fewer than four.
+pub fn estimate(values: &[f64]) -> Option<f64> {
+    let count = values.len() as f64;
+    let is_enough = values.len() >= 4 && values.iter().all(|value| value.is_finite());
+    is_enough.then(|| at_rank(values, count * (count - 1.0) / 4.0))
+}
+
 /// Variance of the count of rises less falls, with groups of equal values taken into account.
 fn variance(values: &[f64]) -> f64 {
     let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
@@ -76,10 +89,20 @@ fn at_rank(values: &[f64], rank: f64) -> f64 {
         .fold(0.0f64, f64::max);
     // No slope between any two points is steeper than the steepest between neighbours.
     let (mut low, mut high) = (-reach, reach);
-    for _ in 0..BISECTIONS {
-        let middle = 0.5 * (low + high);
-        if middle <= low || middle >= high {
+    // Of noise about a level nearly all that is asked for is this close to none, so both ends are tried first.
+    let near = reach * (8.0 / (values.len() as f64).powf(1.5)).min(0.5);
+    for look in 0..LOOKS_MAX {
+        let middle = match look {
+            0 => near,
+            1 => -near,
+            _ => 0.5 * (low + high),
+        };
+        if high - low <= EXACTNESS * reach {
             break;
+        }
+        // The second end is already known where the first was not beyond it.
+        if middle <= low || middle >= high {
+            continue;
         }
         if below(values, middle, Ties::In) > rank {
             high = middle;
@@ -110,8 +133,8 @@ fn below(values: &[f64], slope: f64, ties: Ties) -> f64 {
 /// Sorts, and counts the pairs that stood in falling order.
 fn inversions(values: &mut [f64], room: &mut [f64], ties: Ties) -> u64 {
     let count = values.len();
-    if count < 2 {
-        return 0;
+    if count <= SHORT {
+        return inserted(values, ties);
     }
     let middle = count / 2;
     let (left, right) = values.split_at_mut(middle);
@@ -136,6 +159,25 @@ fn inversions(values: &mut [f64], room: &mut [f64], ties: Ties) -> u64 {
         *slot = taken.unwrap_or_default();
     }
     values.copy_from_slice(room);
+    found
+}
+
+/// The same for a short stretch.
+fn inserted(values: &mut [f64], ties: Ties) -> u64 {
+    let mut found = 0;
+    for next in 1..values.len() {
+        let mut at = next;
+        while let Some(&[one, other]) = at.checked_sub(1).and_then(|before| values.get(before..=at))
+        {
+            let falls = other < one || (ties == Ties::In && other <= one);
+            if !falls {
+                break;
+            }
+            values.swap(at - 1, at);
+            found += 1;
+            at -= 1;
+        }
+    }
     found
 }
 

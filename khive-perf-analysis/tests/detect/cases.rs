@@ -167,18 +167,90 @@ fn callsites_of_one_side_are_reported_and_not_judged() {
 }
 
 #[test]
-fn a_callsite_whose_calls_all_fail_is_inconclusive() {
+fn a_callsite_whose_calls_all_fail_has_regressed_and_its_time_is_not_known() {
     let base = singles(&[1e-3, 1.01e-3, 0.99e-3]);
     let candidate = edit(base.clone(), |callsite| {
         callsite.calls = [0, callsite.calls[0], 0, 0];
         callsite.ok = Default::default();
     });
     let comparison = judge(&base, &candidate);
+    let finding = only(&comparison);
+    assert_eq!(finding.verdict, Verdict::Regressed);
+    assert_eq!(finding.severity, Some(Severity::Critical));
+    assert!(finding.fails_more());
     assert_eq!(
-        only(&comparison).verdict,
+        finding.measured(Measure::JUDGED).unwrap().verdict,
         Verdict::Inconclusive(Reason::NoneEndedWell)
     );
-    assert!(only(&comparison).fails_more());
+}
+
+/// Three runs a side of one callsite, of whose 2000 calls these fail.
+fn failing(failed: [u64; 3]) -> Vec<Run> {
+    let mut runs = singles(&[1e-3, 1.01e-3, 0.99e-3]);
+    for (run, failed) in runs.iter_mut().zip(failed) {
+        for callsite in run.callsites.values_mut() {
+            callsite.calls[1] = failed;
+        }
+    }
+    runs
+}
+
+#[test]
+fn calls_that_fail_more_often_are_a_regression_where_runs_agree() {
+    let verdict = |base: [u64; 3], candidate: [u64; 3]| {
+        only(&judge(&failing(base), &failing(candidate)))
+            .failures
+            .verdict
+    };
+    assert_eq!(verdict([0, 0, 0], [100, 110, 95]), Verdict::Regressed);
+    assert_eq!(verdict([100, 110, 95], [0, 0, 0]), Verdict::Improved);
+    assert_eq!(verdict([100, 110, 95], [105, 98, 112]), Verdict::Unchanged);
+    // Half a percentage point, or a tenth more of what is much already, is not worth a word.
+    assert_eq!(verdict([0, 0, 0], [9, 10, 11]), Verdict::Unchanged);
+    assert_eq!(
+        verdict([400, 410, 390], [450, 455, 445]),
+        Verdict::Unchanged
+    );
+    // One run with an outage is not three that fail.
+    assert!(matches!(
+        verdict([0, 1, 0], [0, 0, 300]),
+        Verdict::Inconclusive(_)
+    ));
+    let found = judge(&failing([0, 0, 0]), &failing([100, 110, 95]));
+    assert_eq!(only(&found).verdict, Verdict::Regressed);
+    assert_eq!(found.verdict(), Verdict::Regressed);
+    assert!(report::text::comparison(&found).contains("fails more: 4.8 % of its calls, was 0.0 %"));
+}
+
+#[test]
+fn every_measure_has_a_verdict_of_its_own() {
+    let busy = |seconds: [f64; 3], poll_s: f64| {
+        let mut runs = singles(&[1e-3, 1.01e-3, 0.99e-3]);
+        for (run, seconds) in runs.iter_mut().zip(seconds) {
+            for callsite in run.callsites.values_mut() {
+                callsite.busy_time_s = seconds;
+                callsite.self_time_s = seconds;
+                callsite.polls = 2_000;
+                callsite.longest_poll_s = poll_s * seconds;
+            }
+        }
+        runs
+    };
+    let found = judge(
+        &busy([1.0, 1.01, 0.99], 1e-3),
+        &busy([1.5, 1.51, 1.49], 2e-3),
+    );
+    let verdict = |measure: Measure| only(&found).measured(measure).unwrap().verdict;
+    assert_eq!(verdict(Measure::Typical), Verdict::Unchanged);
+    assert_eq!(verdict(Measure::P99), Verdict::Unchanged);
+    for measure in [Measure::SelfTime, Measure::BusyTime, Measure::LongestPoll] {
+        assert_eq!(verdict(measure), Verdict::Regressed, "{measure:?}");
+    }
+    // They are told, and decide nothing: the call takes as long as before.
+    assert_eq!(only(&found).verdict, Verdict::Unchanged);
+    // What is no future has no longest poll.
+    let sync = judge(&singles(&[1e-3, 1e-3]), &singles(&[1e-3, 1e-3]));
+    assert_eq!(only(&sync).measured(Measure::LongestPoll), None);
 }
 
 #[test]

@@ -40,6 +40,8 @@ fn the_documentation_lists_every_threshold_with_its_value() {
         ("NOISE_FLOOR", NOISE_FLOOR),
         ("TIME_FLOOR_S", TIME_FLOOR_S),
         ("FAILURES_RISE", FAILURES_RISE),
+        ("FAILURES_FACTOR", FAILURES_FACTOR),
+        ("FAILURES_SHARE", FAILURES_SHARE),
         ("OWN_SHARE", OWN_SHARE),
         ("DRIFT_CALLSITES_MIN", DRIFT_CALLSITES_MIN as f64),
         ("DRIFT_SIGNIFICANCE", DRIFT_SIGNIFICANCE),

@@ -1,12 +1,27 @@
 //! Takes away the steps that their segments do not support, the least sure first.
 //!
 //! Method: Welch's test between the two segments of a step, on values pulled in to [`OUTLIER_SD`] spreads of their
-//! segment's median, each segment counting `n / inflation` points. After a step is gone its segments are one, so the
+//! segment's median, each segment counting `n / inflation` points. A short segment can look as quiet as it likes: it borrows
+//! [`BORROWED`] degrees of freedom from what all segments have in common, and is never taken for quieter than it is. After a step is gone its segments are one, so the
 //! neighbours are asked again. What is sure and too small goes last, the smallest first.
 //! Source: Welch, Biometrika 34 (1947) 28; Satterthwaite's degrees of freedom.
 
 use crate::stats::changepoint::{OUTLIER_SD, P_MAX, SEGMENT_MIN, Step};
 use crate::stats::{noise, robust, student};
+
+/// Degrees of freedom that a segment borrows from all of them, as a callsite does from the others.
+const BORROWED: f64 = 4.0;
+
+/// What is known of the noise of a series before its segments are looked at, in the unit of its values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The standard deviation of its noise.
+    pub(super) sigma: f64,
+    /// The least noise that is believed.
+    pub(super) sigma_min: f64,
+    /// How many points are worth one independent one.
+    pub(super) inflation: f64,
+}
 
 /// One stretch of a series at one level.
 #[derive(Clone, Copy, Debug)]
@@ -43,22 +58,36 @@ impl Segment {
         let freedom = (points / of_variance - 1.0).max(1.0);
         (self.variance * inflation.min(points) / points, freedom)
     }
+
+    /// The same with what the segments have in common.
+    fn moderated_error(&self, known: Known, common: f64) -> (f64, f64) {
+        let (own, freedom) = self.error(known.inflation);
+        let share = own / self.variance;
+        let shared = (BORROWED * common + freedom * self.variance) / (BORROWED + freedom);
+        (share * self.variance.max(shared), freedom + BORROWED)
+    }
 }
 
 /// Chance of so different levels by noise alone.
-fn p(one: &Segment, other: &Segment, inflation: f64) -> f64 {
-    let (a, a_freedom) = one.error(inflation);
-    let (b, b_freedom) = other.error(inflation);
+fn p(one: &Segment, other: &Segment, known: Known, common: f64) -> f64 {
+    let (a, a_freedom) = one.moderated_error(known, common);
+    let (b, b_freedom) = other.moderated_error(known, common);
     let freedom = (a + b).powi(2) / (a * a / a_freedom + b * b / b_freedom);
     student::two_sided_p((one.level - other.level) / (a + b).sqrt(), freedom)
+}
+
+/// Variance of a point around the level of its segment, of all segments.
+fn common(segments: &[Segment]) -> f64 {
+    let freedom = |segment: &Segment| (segment.end - segment.start).saturating_sub(1) as f64;
+    let squares: f64 = segments.iter().map(|one| freedom(one) * one.variance).sum();
+    squares / segments.iter().map(freedom).sum::<f64>().max(1.0)
 }
 
 /// Steps at `places` that hold.
 pub(super) fn confirmed(
     values: &[f64],
     places: &[usize],
-    inflation: f64,
-    sigma_min: f64,
+    known: Known,
     is_large: impl Fn(f64, f64) -> bool,
 ) -> Vec<Step> {
     let cut = |places: &[usize]| -> Vec<Segment> {
@@ -66,17 +95,18 @@ pub(super) fn confirmed(
         let ends = places.iter().copied().chain([values.len()]);
         starts
             .zip(ends)
-            .map(|(start, end)| Segment::of(values, start, end, sigma_min))
+            .map(|(start, end)| Segment::of(values, start, end, known.sigma_min))
             .collect()
     };
     let mut segments = cut(places);
+    let common = common(&segments);
     let step = |segments: &[Segment], position: usize| -> Option<Step> {
         let (one, other) = (segments.get(position)?, segments.get(position + 1)?);
         Some(Step {
             index: other.start,
             before: one.level,
             after: other.level,
-            p: p(one, other, inflation),
+            p: p(one, other, known, common),
         })
     };
     let mut steps: Vec<Step> = (0..places.len())
@@ -86,7 +116,7 @@ pub(super) fn confirmed(
         steps.remove(position);
         let joined = segments.remove(position + 1);
         if let Some(segment) = segments.get_mut(position) {
-            *segment = Segment::of(values, segment.start, joined.end, sigma_min);
+            *segment = Segment::of(values, segment.start, joined.end, known.sigma_min);
         }
         // Only the neighbours see another segment than before.
         for neighbour in [position.checked_sub(1), Some(position)]

@@ -1,8 +1,9 @@
 //! A step that may have begun: the last points of a series against the level before them.
 //!
 //! A step has to be `penalty ln n / K²` points long to be worth its cost; until then this says that one may be on its
-//! way. The last `m` points, for every small `m`, lie all on one side of the level, and their median is farther from it
-//! than [`P_MAX`] of medians of as many points are, by the spread of the points before.
+//! way. The last `m` points, for every small `m`, lie all on one side of the level, three in four of them nearer to their
+//! median than to it, and that median is farther from it than [`P_MAX`] of medians of as many points are, by the spread of the
+//! points before. Two outliers and whatever comes after them are no step: the third point belongs to the old level.
 
 use crate::stats::changepoint::confirm::Segment;
 use crate::stats::changepoint::{OUTLIER_SD, P_MAX, SEGMENT_MIN, Step};
@@ -13,6 +14,9 @@ const BEFORE_MIN: usize = 8;
 
 /// More points than this would have made a step.
 const AFTER_MAX: usize = 15;
+
+/// As many of the points after a step are nearer to the new level than to the old one.
+const NEARER_SHARE: f64 = 0.75;
 
 /// The surest step that the end of `values`, a segment without any, may have; its index is within `values`.
 ///
@@ -58,10 +62,14 @@ fn step(values: &[f64], index: usize, inflation: f64, sigma_min: f64) -> Option<
     let on_one_side = after_points
         .iter()
         .all(|value| (*value > before.level) == rises);
+    let nearer = (after_points.iter())
+        .filter(|value| (**value - after).abs() < (**value - before.level).abs())
+        .count() as f64;
+    let is_level = nearer >= NEARER_SHARE * after_points.len() as f64;
     let (error, freedom) = before.error(inflation);
     let of_after = before.variance * inflation / after_points.len() as f64;
     let t = (after - before.level) / (error + of_after).sqrt();
-    on_one_side.then(|| Step {
+    (on_one_side && is_level).then(|| Step {
         index,
         before: before.level,
         after,

@@ -5,7 +5,7 @@
 //!   . . ' . .     . ' . . ' . . '         outlier: not
 //! ```
 //!
-//! Method, in four parts:
+//! Method, in five parts:
 //! 1. The noise and its memory come from differences ([`crate::stats::noise`]).
 //! 2. `pruned` finds the segments that cost least, where a point costs `min((y - μ)² / σ², K²)` and a step costs
 //!    `penalty · ln n · (1 + ρ) / (1 - ρ)`. A point costs at most K², so no outlier can buy a segment, and a segment has
@@ -13,6 +13,7 @@
 //! 3. `place` moves each step to where the innovations of the noise say it is.
 //! 4. `confirm` takes the steps away again, the least sure first, that Welch's test on the two segments, with as
 //!    many points as the noise's memory leaves, does not support; then those too small to matter.
+//! 5. `stair` takes away those that a line explains as well: a creeping level has no steps.
 //!
 //! Assumption: between steps the level stays. A level that wanders is seen as noise with memory, as long as it wanders
 //! on the scale of the series; a season is seen as steps.
@@ -23,6 +24,7 @@ mod confirm;
 mod latest;
 mod place;
 mod pruned;
+mod stair;
 
 pub use crate::stats::changepoint::latest::latest;
 
@@ -99,7 +101,13 @@ pub fn segment(
     place::refine(&standard, &mut places, noise.rho);
     let residuals = confirm::residuals(values, &places);
     inflation = inflation.max(noise::memory(&residuals));
-    let steps = confirm::confirmed(values, &places, inflation, sigma_min, is_large);
+    let known = confirm::Known {
+        sigma: noise.sigma,
+        sigma_min,
+        inflation,
+    };
+    let steps = confirm::confirmed(values, &places, known, is_large);
+    let steps = stair::without_slopes(values, steps, known);
     Segmentation {
         steps,
         noise,

@@ -164,3 +164,52 @@ fn a_constant_series_and_a_short_one_have_none() {
     assert_eq!(indexes(&[1.0, 2.0, 9.0]), [0usize; 0]);
     assert_eq!(indexes(&[]), [0usize; 0]);
 }
+
+#[test]
+fn a_slope_is_no_stair_and_a_stair_is_no_slope() {
+    for seed in 0..20 {
+        let mut values = noisy(seed, &[(200, 0.0)], 1.0);
+        for (index, value) in values.iter_mut().enumerate() {
+            *value += 0.05 * index as f64;
+        }
+        assert_eq!(indexes(&values), [0usize; 0], "seed {seed}");
+        let stair = noisy(seed, &[(60, 0.0), (50, 4.0), (60, 8.0)], 1.0);
+        let found = indexes(&stair);
+        assert_eq!(found.len(), 2, "seed {seed}: {found:?}");
+        // Most points on one value: the line is flat there, and explains nothing.
+        let mut rare = vec![0.0; 150];
+        rare.extend(
+            noisy(seed, &[(50, 6.0)], 2.0)
+                .iter()
+                .map(|value| value.round().max(0.0)),
+        );
+        assert_eq!(indexes(&rare).len(), 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_short_segment_borrows_what_the_others_know_of_the_noise() {
+    let mut found = 0;
+    for seed in 0..20 {
+        let values = noisy(seed, &[(24, 10.0), (6, 15.0)], 1.0);
+        found += usize::from(indexes(&values).iter().any(|at| at.abs_diff(24) <= 1));
+    }
+    // Six points alone have five degrees of freedom, which ask for t = 11 where fifteen ask for 5.
+    assert!(found >= 16, "{found} of 20");
+}
+
+#[test]
+fn two_outliers_at_the_end_are_not_on_their_way_to_a_step() {
+    let mut taken = 0;
+    for seed in 0..40 {
+        let mut values = noisy(seed, &[(100, 10.0)], 1.0);
+        values[98] += 12.0;
+        values[99] += 9.0;
+        taken += usize::from(latest(&values, 1.0, 1e-9, |_, _| true).is_some());
+        values.push(20.0);
+        let third = latest(&values, 1.0, 1e-9, |_, _| true);
+        assert_eq!(third.map(|step| step.index), Some(98), "seed {seed}");
+    }
+    // Where the point before them happens to be on their side, every second time, they would be one.
+    assert!(taken <= 2, "{taken} of 40");
+}
