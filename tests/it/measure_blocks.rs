@@ -133,7 +133,7 @@ impl Conditional {
     fn skipped() {}
     #[cfg_attr(any(), measure(skip))]
     fn not_skipped() {}
-    #[cfg_attr(all(), inline, measure(err, fields(x)), must_use)]
+    #[cfg_attr(all(), inline, measure(err, fields(kind = 1)), must_use)]
     fn checked(x: u8) -> Result<u8, ()> {
         if x == 0 {
             return Err(());
