@@ -168,10 +168,10 @@ fn threads_that_are_in_a_span_at_once_are_all_busy() {
 fn a_thread_that_ends_inside_of_a_span_leaves_it_to_the_others() {
     let (_, captured) = measured(|| {
         let span = info_span!("outlives a thread");
-        let context = Context::current();
-        std::thread::scope(|scope| {
-            scope.spawn(|| context.scope(|| leak(span.enter())));
-        });
+        let (inside, context) = (span.clone(), Context::current());
+        // Joined, as it must have ended with all that it has of its own.
+        let ends = move || context.scope(|| leak(inside.enter()));
+        std::thread::spawn(ends).join().unwrap();
         span.in_scope(|| {});
     });
     let (calls, polls, open) = figures(&captured, "outlives a thread").unwrap();

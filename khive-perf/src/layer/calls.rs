@@ -172,7 +172,7 @@ impl Open {
             }
             looked_up()?
         };
-        match table.claim(number, me, Call::new(callsite, self.is_hidden)) {
+        match table.claim(number, me, || Call::new(callsite, self.is_hidden)) {
             Found::Held(slot) => match self.spilled(id, context) {
                 Some(spilled) => {
                     slot.abandon();

@@ -145,7 +145,12 @@ impl Table {
 
     /// Gives a span a call, unless it has one in the table, or its slot is another's.
     #[inline]
-    pub(super) fn claim(&'static self, id: u64, holder: Holder, call: Call) -> Found {
+    pub(super) fn claim(
+        &'static self,
+        id: u64,
+        holder: Holder,
+        call: impl FnOnce() -> Call,
+    ) -> Found {
         let Some(slot) = self.slot(id) else {
             return Found::Nothing;
         };
@@ -155,7 +160,7 @@ impl Table {
         match claimed {
             Ok(_) => {
                 slot.holder.store(holder.0, Ordering::Relaxed);
-                slot.set(Some(call));
+                slot.fill(call);
                 Found::Held(slot)
             }
             Err(of) if of == id => slot.hold(id, holder),
@@ -264,14 +269,23 @@ impl Slot {
     /// Does something with the call; by the holder.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Call) -> R) -> Option<R> {
-        // SAFETY: the caller holds the slot, so no other thread is here; `f` only records, which comes back to no span.
+        // SAFETY: the caller holds the slot, so no other thread is here. `f` records, which may come back to other slots when
+        // it ends a trace, but not to this one: whoever holds it in order to end it is told by no thread's own word.
         unsafe { self.call.with(|call| call.as_mut().map(f)) }
     }
 
-    /// Sets the call; by the holder. The one before.
-    fn set(&self, new: Option<Call>) -> Option<Call> {
+    /// Puts a call into an empty slot, where it is made, as it is large to move; by the holder.
+    #[inline]
+    fn fill(&self, new: impl FnOnce() -> Call) {
         // SAFETY: the caller holds the slot, so no other thread is here.
-        unsafe { self.call.with(|call| std::mem::replace(call, new)) }
+        unsafe { self.call.with(|call| *call = Some(new())) }
+    }
+
+    /// Drops the call; by the holder.
+    #[inline]
+    fn empty(&self) {
+        // SAFETY: the caller holds the slot, so no other thread is here.
+        unsafe { self.call.with(|call| *call = None) }
     }
 
     /// Tells others who come in what they must know; by the holder.
@@ -307,7 +321,7 @@ impl Slot {
 
     /// Frees the slot of a call that nobody was in; by the holder.
     pub(super) fn abandon(&self) {
-        drop(self.set(None));
+        self.empty();
         self.free();
     }
 
@@ -323,7 +337,6 @@ impl Slot {
     /// Ends the call, and frees the slot; by the holder.
     #[inline]
     pub(super) fn end(&self) {
-        let call = self.set(None);
         let part = Part {
             busy: taken(&self.parts.busy),
             left: taken(&self.parts.left),
@@ -332,11 +345,12 @@ impl Slot {
         if part.panicked {
             self.parts.panicked.store(0, Ordering::Relaxed);
         }
-        self.free();
-        if let Some(mut call) = call {
+        let _ = self.with(|call| {
             call.add(&part);
             call.end();
-        }
+        });
+        self.empty();
+        self.free();
     }
 }
 
