@@ -1,7 +1,8 @@
 //! This example shows that a backend receives what a process recorded, to the last call.
 //!
 //! `interop_source FILE` records calls of every kind, sends them where the `OTEL_*` variables say, and writes
-//! what it recorded itself to FILE, with the quantiles that it reads from its own histograms.
+//! what it recorded itself to FILE, with the quantiles that it reads from its own histograms, and what it would answer to
+//! Prometheus to FILE.exposition.
 //! `cargo xtask interop` runs it against several receivers and compares.
 
 use std::error::Error;
@@ -12,6 +13,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 use std::{env, fs, io, panic, thread};
 
+use khive_perf::report::prometheus_for;
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf::testing::{Capture, ManualClock};
 use khive_perf::trace::{self, SpanKind};
@@ -23,6 +25,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const THREADS: u64 = 3;
 const ROUNDS: u64 = 200;
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
+/// As Prometheus asks where native histograms are scraped.
+const ACCEPT: &str =
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = env::args().nth(1).ok_or("usage: interop_source FILE")?;
@@ -43,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             scope.spawn(move || (0..ROUNDS).for_each(|round| serve(round, thread)));
         }
     });
+    (0..ROUNDS).for_each(now_and_then);
     fail_now_and_then();
     fibonacci(14);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,9 +62,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
 
-    let mut answer = describe(&everything())?;
+    let everything = everything();
+    let mut answer = describe(&everything)?;
     answer["spans"] = tree;
+    answer["findings"] = findings(&everything);
     fs::write(&file, answer.to_string())?;
+    fs::write(
+        format!("{file}.exposition"),
+        prometheus_for(ACCEPT, &everything).1,
+    )?;
     let delivery = exporter.shutdown(DEADLINE);
     writeln!(io::stdout(), "{delivery:?}")?;
     if !delivery.is_complete() {
@@ -77,6 +89,12 @@ fn serve(round: u64, thread: u64) {
 #[measure(name = "the work itself")]
 fn work(turns: u64) -> u64 {
     (0..turns).fold(0, |sum, turn| black_box(sum ^ turn))
+}
+
+/// Only some calls are timed, which is a finding.
+#[measure(sample = 8)]
+fn now_and_then(round: u64) {
+    work(round);
 }
 
 /// Recursion: only the outermost call has a duration, every call is counted.
@@ -181,6 +199,13 @@ fn wide(clock: &ManualClock, ns: u64) {
 #[measure]
 fn narrow(clock: &ManualClock, ns: u64) {
     clock.advance(Duration::from_nanos(ns));
+}
+
+/// Callsites of which only some calls are timed, with their calls: the exporter tells each.
+fn findings(snapshot: &Snapshot) -> Value {
+    let sampled = snapshot.callsites().iter().filter(|stats| stats.sampled());
+    let sampled = sampled.map(|stats| json!([stats.function(), stats.calls()]));
+    Value::Array(sampled.collect())
 }
 
 /// `{"snapshot": .., "has_custom_name": [..], "quantiles": [[callsite, outcome, [ns, ..]], ..]}`

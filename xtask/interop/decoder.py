@@ -1,5 +1,5 @@
-"""An OTLP receiver that shares no code with khive-perf: decodes metrics and traces with the official
-protobuf definitions and writes down what they say.
+"""An OTLP receiver that shares no code with khive-perf: decodes metrics, traces and log records with the official
+protobuf definitions, from protobuf and from JSON, and writes down what they say.
 
 usage: decoder.py READY OUT
 
@@ -7,6 +7,7 @@ Listens for OTLP/gRPC and OTLP/HTTP on two free ports of 127.0.0.1, writes {"grp
 READY, and for every request one JSON line to OUT before it answers. Runs until its standard input ends.
 """
 
+import base64
 import gzip
 import json
 import os
@@ -16,6 +17,9 @@ from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_service
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as logs_service_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as service_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
@@ -69,7 +73,12 @@ def exponential(point):
         "positive": {"offset": point.positive.offset, "counts": list(point.positive.bucket_counts)},
         "negative": {"offset": point.negative.offset, "counts": list(point.negative.bucket_counts)},
         "exemplars": [
-            {"trace_id": one.trace_id.hex(), "span_id": one.span_id.hex(), "seconds": one.as_double}
+            {
+                "trace_id": one.trace_id.hex(),
+                "span_id": one.span_id.hex(),
+                "seconds": one.as_double,
+                "time_unix_ns": one.time_unix_nano,
+            }
             for one in point.exemplars
         ],
     }
@@ -86,6 +95,34 @@ def span(span):
         "start_unix_ns": span.start_time_unix_nano,
         "end_unix_ns": span.end_time_unix_nano,
         "attributes": attributes(span.attributes),
+    }
+
+
+def log(record):
+    return {
+        "event": record.event_name,
+        "severity": [record.severity_number, record.severity_text],
+        "time_unix_ns": record.time_unix_nano,
+        "observed_unix_ns": record.observed_time_unix_nano,
+        "body": plain(record.body),
+        "attributes": attributes(record.attributes),
+        "trace_id": record.trace_id.hex(),
+        "span_id": record.span_id.hex(),
+    }
+
+
+IDS = ("traceId", "spanId", "parentSpanId")
+
+
+def with_ids(tree):
+    """OTLP/JSON has ids in hexadecimal, where JSON of protobuf has bytes in base64: the one difference between them."""
+    if isinstance(tree, list):
+        return [with_ids(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        key: base64.b64encode(bytes.fromhex(value)).decode() if key in IDS else with_ids(value)
+        for key, value in tree.items()
     }
 
 
@@ -136,6 +173,11 @@ class Notes:
         spans = [span(one) for scope in scopes for one in scope.spans]
         self.write({"transport": transport, "encoding": encoding, "scopes": [], "spans": spans})
 
+    def add_logs(self, transport, encoding, request):
+        scopes = [scope for resource in request.resource_logs for scope in resource.scope_logs]
+        logs = [log(one) for scope in scopes for one in scope.log_records]
+        self.write({"transport": transport, "encoding": encoding, "scopes": [], "logs": logs})
+
     def refuse(self, transport, why):
         self.write({"transport": transport, "refused": why})
 
@@ -167,19 +209,37 @@ class Traces(trace_service_grpc.TraceServiceServicer):
         return trace_service.ExportTraceServiceResponse()
 
 
+class Logs(logs_service_grpc.LogsServiceServicer):
+    def __init__(self, notes):
+        self.notes = notes
+
+    def Export(self, request, context):
+        self.notes.add_logs("grpc", None, request)
+        return logs_service.ExportLogsServiceResponse()
+
+
 def http_handler(notes):
+    signals = {
+        "/v1/metrics": (service.ExportMetricsServiceRequest, notes.add),
+        "/v1/traces": (trace_service.ExportTraceServiceRequest, notes.add_spans),
+        "/v1/logs": (logs_service.ExportLogsServiceRequest, notes.add_logs),
+    }
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self):
             try:
-                encoding, body = self.read_body()
-                if self.path == "/v1/traces":
-                    request = trace_service.ExportTraceServiceRequest.FromString(body)
-                    notes.add_spans("http", encoding, request)
-                else:
-                    request = service.ExportMetricsServiceRequest.FromString(body)
-                    notes.add("http", encoding, request)
+                if self.path not in signals:
+                    raise ValueError(f"path is {self.path!r}, not one of {list(signals)}")
+                message, add = signals[self.path]
+                kind, encoding, body = self.read_body()
+                if kind == "application/json":
+                    # An unknown or misspelt field is an error here.
+                    add("json", encoding, json_format.ParseDict(with_ids(json.loads(body)), message()))
+                    self.answer(200, kind, b"{}")
+                    return
+                add("http", encoding, message.FromString(body))
             except Exception as error:  # whatever is wrong with a request, the line says it
                 notes.refuse("http", f"{type(error).__name__}: {error}")
                 self.answer(400, "text/plain", str(error).encode())
@@ -188,11 +248,9 @@ def http_handler(notes):
             self.answer(200, "application/x-protobuf", body)
 
         def read_body(self):
-            if self.path not in ("/v1/metrics", "/v1/traces"):
-                raise ValueError(f"path is {self.path!r}, not '/v1/metrics' or '/v1/traces'")
             kind = self.headers.get("content-type")
-            if kind != "application/x-protobuf":
-                raise ValueError(f"content-type is {kind!r}, not 'application/x-protobuf'")
+            if kind not in ("application/x-protobuf", "application/json"):
+                raise ValueError(f"content-type is {kind!r}")
             size = int(self.headers["content-length"])
             if size > BODY_BYTES_MAX:
                 raise ValueError(f"{size} bytes are more than {BODY_BYTES_MAX}")
@@ -202,7 +260,7 @@ def http_handler(notes):
                 body = gzip.decompress(body)
             elif encoding != "identity":
                 raise ValueError(f"content-encoding {encoding!r} is unknown")
-            return encoding, body
+            return kind, encoding, body
 
         def answer(self, status, kind, body):
             self.send_response(status)
@@ -226,6 +284,7 @@ def main():
     over_grpc = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
     service_grpc.add_MetricsServiceServicer_to_server(Metrics(notes), over_grpc)
     trace_service_grpc.add_TraceServiceServicer_to_server(Traces(notes), over_grpc)
+    logs_service_grpc.add_LogsServiceServicer_to_server(Logs(notes), over_grpc)
     grpc_port = over_grpc.add_insecure_port("127.0.0.1:0")
     over_grpc.start()
 

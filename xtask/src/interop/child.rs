@@ -1,6 +1,7 @@
-//! Child processes that are stopped by their id, and waits that end.
+//! Child processes that are stopped by their id, waits that end, and ports.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -83,7 +84,7 @@ impl Child {
 
     /// The same of one that takes minutes.
     pub(super) fn finish_late(&mut self) -> Result<ExitStatus> {
-        self.finish_within(10 * LOOKS_MAX)
+        self.finish_within(20 * LOOKS_MAX)
     }
 
     fn finish_within(&mut self, looks: u32) -> Result<ExitStatus> {
@@ -134,6 +135,12 @@ impl Drop for Child {
         let _ = self.inner.kill();
         let _ = self.inner.wait();
     }
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
+    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::install;
 use crate::interop::child::Child;
+use crate::interop::findings::Findings;
 use crate::interop::recording::{Point, Recording};
 use crate::interop::source::{RESOURCE, SERVICE};
 use crate::interop::traces::Traces;
@@ -62,6 +63,7 @@ pub(super) struct Decoder {
 pub(super) struct Seen {
     pub(super) recording: Recording,
     pub(super) traces: Traces,
+    pub(super) findings: Findings,
     /// Broken promises of docs/metrics.md and of the protocol.
     pub(super) breaches: Vec<String>,
     pub(super) points: usize,
@@ -107,6 +109,7 @@ impl Decoder {
         let mut seen = Seen {
             recording: Recording::default(),
             traces: Traces::default(),
+            findings: Findings::default(),
             breaches: Vec::new(),
             points: 0,
         };
@@ -122,6 +125,7 @@ impl Decoder {
                     .push(format!("a request came over {transport} as {encoding}"));
             }
             seen.traces.add_spans(&request["spans"]);
+            seen.findings.add(&request["logs"]);
             for scope in request["scopes"]
                 .as_array()
                 .context("a request without `scopes`")?

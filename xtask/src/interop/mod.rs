@@ -1,11 +1,14 @@
 //! `cargo xtask interop`: what the program recorded is what independent parties received.
 //!
 //! ```text
-//! interop_source ──OTLP──> decoder.py (official protobuf, gRPC and HTTP)   every number equal
+//! interop_source ──OTLP──> decoder.py (official protobuf; gRPC, HTTP, JSON) every number, span and log record equal
 //!       |        ──OTLP──> rotel ──OTLP──> decoder.py                    every number, span and exemplar equal
 //!       |        ──OTLP──> Phoenix, and its API                          every span in its place
 //!       |        ──OTLP──> khive-perf serve -> SQLite -> export            every number equal
 //!       |        ──OTLP──> VictoriaMetrics -> histogram_quantile           within one bucket
+//!       |        ──OTLP──> decoder.py -> ClickHouse (chdb) -> SQL           within one bucket
+//!       |        ──OTLP──> decoder.py -> Prometheus, native histograms      within one bucket
+//!       |        <─scrape─ Prometheus, native histograms                  within one bucket
 //!       '─ its own snapshot, as JSON: what all are compared with
 //! ```
 //!
@@ -13,9 +16,14 @@
 
 mod analysis;
 mod child;
+mod clickhouse;
+mod debian;
 mod decoder;
+mod findings;
 mod http;
 mod phoenix;
+mod prometheus;
+mod quantiles;
 mod recording;
 mod rotel;
 mod source;
@@ -31,6 +39,7 @@ use serde_json::Value;
 
 use crate::interop::analysis::Analysis;
 use crate::interop::decoder::{Decoder, Promises, Seen};
+use crate::interop::prometheus::Prometheus;
 use crate::interop::recording::{Key, Recording};
 use crate::interop::rotel::Rotel;
 use crate::interop::source::{Endpoint, Recorded};
@@ -52,11 +61,12 @@ struct Stage {
     promises: Promises,
 }
 
-/// How the points travel. Both compress.
+/// How the points travel. All compress.
 #[derive(Clone, Copy, Debug)]
 enum Transport {
     Grpc,
     Http,
+    Json,
 }
 
 /// What the checks came to.
@@ -90,9 +100,22 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         Ok(python) => {
             run::say(&score.note("decoder/grpc", stage.decoder(&python, Transport::Grpc)));
             run::say(&score.note("decoder/http", stage.decoder(&python, Transport::Http)));
+            run::say(&score.note("decoder/json", stage.decoder(&python, Transport::Json)));
             match rotel::install(&stage.cache) {
                 Ok(rotel) => run::say(&score.note("rotel/grpc", stage.rotel(&rotel, &python))),
                 Err(error) => run::say(&score.skip("rotel", &error)),
+            }
+            match clickhouse::install(&stage.cache) {
+                Ok(chdb) => run::say(&score.note("clickhouse", stage.clickhouse(&python, &chdb))),
+                Err(error) => run::say(&score.skip("clickhouse", &error)),
+            }
+            match prometheus::install(&stage.cache) {
+                Ok(program) => {
+                    let written = stage.prometheus(&python, &program);
+                    run::say(&score.note("prometheus/otlp", written));
+                    run::say(&score.note("prometheus/scrape", stage.scrape(&program)));
+                }
+                Err(error) => run::say(&score.skip("prometheus", &error)),
             }
         }
         Err(error) => run::say(&score.skip("decoder", &error)),
@@ -132,16 +155,46 @@ impl Stage {
         let directory = self.directory(&format!("decoder-{}", transport.name()))?;
         let decoder = Decoder::start(python, &self.root, &directory)?;
         let endpoint = transport.to(decoder.grpc, decoder.http);
-        let Recorded {
-            recording, spans, ..
-        } = source::record(&self.source, &directory, &endpoint)?;
+        let recorded = source::record(&self.source, &directory, &endpoint)?;
         // gRPC does not tell a Python server how a message was compressed.
         let encoding = match transport {
             Transport::Grpc => Value::Null,
-            Transport::Http => Value::from("gzip"),
+            Transport::Http | Transport::Json => Value::from("gzip"),
         };
         let seen = decoder.finish(transport.name(), &encoding, &self.promises)?;
-        compare(seen, &recording, &spans)
+        compare(seen, &recorded)
+    }
+
+    fn clickhouse(&self, decoding: &Path, python: &Path) -> Result<Verdict> {
+        let directory = self.directory("clickhouse")?;
+        let decoder = Decoder::start(decoding, &self.root, &directory)?;
+        let endpoint = Transport::Http.to(0, decoder.http);
+        let recorded = source::record(&self.source, &directory, &endpoint)?;
+        decoder.finish("http", &Value::from("gzip"), &self.promises)?;
+        let answers = clickhouse::quantiles(python, &self.root, &directory)?;
+        let compared = quantiles::compare(&recorded.quantiles, &answers);
+        Ok(compared.map(|count| format!("{count} quantiles by SQL within one bucket")))
+    }
+
+    fn prometheus(&self, python: &Path, program: &Path) -> Result<Verdict> {
+        let directory = self.directory("prometheus")?;
+        let decoder = Decoder::start(python, &self.root, &directory)?;
+        let endpoint = Transport::Http.to(0, decoder.http);
+        let recorded = source::record(&self.source, &directory, &endpoint)?;
+        decoder.finish("http", &Value::from("gzip"), &self.promises)?;
+        let mut prometheus = Prometheus::start(program, &directory, None)?;
+        prometheus.write(python, &self.root, &directory)?;
+        prometheus.judge(&recorded.quantiles, prometheus::written)
+    }
+
+    /// Of what the program would answer to Prometheus, in place of what it sends.
+    fn scrape(&self, program: &Path) -> Result<Verdict> {
+        let directory = self.directory("prometheus-scrape")?;
+        let recorded = source::record(&self.source, &directory, &Endpoint::NOWHERE)?;
+        let exposition = directory.join("snapshot.json.exposition");
+        let target = prometheus::serve(fs::read(&exposition).context("FILE.exposition")?)?;
+        let mut prometheus = Prometheus::start(program, &directory, Some(target))?;
+        prometheus.judge(&recorded.quantiles, prometheus::scraped)
     }
 
     fn rotel(&self, program: &Path, python: &Path) -> Result<Verdict> {
@@ -149,12 +202,10 @@ impl Stage {
         let decoder = Decoder::start(python, &self.root, &directory)?;
         let rotel = Rotel::start(program, &directory, decoder.http)?;
         let endpoint = Transport::Grpc.to(rotel.grpc, 0);
-        let Recorded {
-            recording, spans, ..
-        } = source::record(&self.source, &directory, &endpoint)?;
+        let recorded = source::record(&self.source, &directory, &endpoint)?;
         rotel.finish()?;
         let seen = decoder.finish("http", &Value::from("gzip"), &self.promises)?;
-        compare(seen, &recording, &spans)
+        compare(seen, &recorded)
     }
 
     fn phoenix(&self, python: &Path) -> Result<Verdict> {
@@ -170,6 +221,7 @@ impl Stage {
         let analysis = Analysis::start(&self.analysis, &directory)?;
         let endpoint = Endpoint {
             traces: None,
+            logs: None,
             ..transport.to(analysis.grpc, analysis.http)
         };
         let Recorded { recording, .. } = source::record(&self.source, &directory, &endpoint)?;
@@ -185,6 +237,7 @@ impl Stage {
             port: victoria.port,
             path: victoria::PATH,
             traces: None,
+            logs: None,
         };
         let Recorded {
             recording,
@@ -203,19 +256,25 @@ impl Stage {
 }
 
 /// Compares all that a decoder saw with what the program recorded.
-fn compare(seen: Seen, recording: &Recording, spans: &Value) -> Result<Verdict> {
+fn compare(seen: Seen, recorded: &Recorded) -> Result<Verdict> {
     if !seen.breaches.is_empty() {
         return Ok(Err(seen.breaches));
     }
-    let traced = match seen.traces.compare(spans)? {
+    let findings = match seen.findings.compare(&recorded.findings) {
+        Ok(findings) => findings,
+        Err(differences) => return Ok(Err(differences)),
+    };
+    let traced = match seen.traces.compare(&recorded.spans)? {
         Ok(_) if !seen.traces.has_exemplars() => {
             return Ok(Err(vec!["no exemplar came".to_owned()]));
         }
         Ok(traced) => traced,
         Err(differences) => return Ok(Err(differences)),
     };
-    let compared = recording.compare(&seen.recording);
-    Ok(compared.map(|tally| format!("{tally}; {} points as documented; {traced}", seen.points)))
+    let compared = recorded.recording.compare(&seen.recording);
+    let points = seen.points;
+    Ok(compared
+        .map(|tally| format!("{tally}; {points} points as documented; {traced}; {findings}")))
 }
 
 fn calls_of(recording: &Recording) -> Vec<(Key, u64)> {
@@ -235,6 +294,7 @@ impl Transport {
         match self {
             Self::Grpc => "grpc",
             Self::Http => "http",
+            Self::Json => "json",
         }
     }
 
@@ -245,12 +305,17 @@ impl Transport {
                 port: grpc,
                 path: "",
                 traces: Some(""),
+                logs: Some(""),
             },
-            Self::Http => Endpoint {
-                protocol: "http/protobuf",
+            Self::Http | Self::Json => Endpoint {
+                protocol: match self {
+                    Self::Json => "http/json",
+                    _ => "http/protobuf",
+                },
                 port: http,
                 path: "/v1/metrics",
                 traces: Some("/v1/traces"),
+                logs: Some("/v1/logs"),
             },
         }
     }

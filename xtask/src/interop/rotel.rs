@@ -1,13 +1,12 @@
 //! rotel: a collector that takes in OTLP and passes it on, between the program and the decoder.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::install;
-use crate::interop::child::Child;
+use crate::interop::child::{Child, free_port};
 
 /// At the version that was tried.
 const PACKAGE: &str = "rotel==0.0.1a15";
@@ -63,10 +62,4 @@ impl Rotel {
         }
         Ok(())
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -25,6 +25,19 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     /// The same of traces; `None` where the party takes none.
     pub(super) traces: Option<&'static str>,
+    /// The same of log records.
+    pub(super) logs: Option<&'static str>,
+}
+
+impl Endpoint {
+    /// Nothing is sent.
+    pub(super) const NOWHERE: Self = Self {
+        protocol: "http/protobuf",
+        port: 0,
+        path: "",
+        traces: None,
+        logs: None,
+    };
 }
 
 /// What the program recorded, in its own view.
@@ -33,6 +46,8 @@ pub(super) struct Recorded {
     pub(super) quantiles: Vec<Quantiles>,
     /// The tree of its traces, see [`Traces::compare`](crate::interop::traces::Traces::compare).
     pub(super) spans: Value,
+    /// `[[function, calls], ..]` of what its log records must tell.
+    pub(super) findings: Value,
 }
 
 /// The values of one histogram at [`QUANTILES`].
@@ -93,14 +108,18 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
             format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
         )
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    match endpoint.traces {
-        Some(path) => command.env(
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            format!("http://127.0.0.1:{}{path}", endpoint.port),
-        ),
-        None => command.env("OTEL_TRACES_EXPORTER", "none"),
-    };
-    command.env("OTEL_LOGS_EXPORTER", "none");
+    if endpoint.port == 0 {
+        command.env("OTEL_METRICS_EXPORTER", "none");
+    }
+    for (signal, path) in [("TRACES", endpoint.traces), ("LOGS", endpoint.logs)] {
+        match path {
+            Some(path) => command.env(
+                format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"),
+                format!("http://127.0.0.1:{}{path}", endpoint.port),
+            ),
+            None => command.env(format!("OTEL_{signal}_EXPORTER"), "none"),
+        };
+    }
     let mut child = Child::start(&mut command, "source", directory)?;
     let status = child.finish()?;
     if !status.success() {
@@ -156,5 +175,6 @@ fn read(mut answer: Value) -> Result<Recorded> {
         recording,
         quantiles,
         spans: answer["spans"].take(),
+        findings: answer["findings"].take(),
     })
 }
