@@ -172,6 +172,10 @@ impl OwnedU64 {
 
 impl<T> OwnedPtr<T> {
     /// What it points to, for those who have it for themselves.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "a shared reference would let a reader take what the owner still uses"
+    )]
     pub(crate) fn take(&mut self) -> *mut T {
         let pointer = self.read();
         self.set(std::ptr::null_mut());
