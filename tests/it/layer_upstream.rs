@@ -115,6 +115,7 @@ macro_rules! functions {
                 }
 
                 #[$attribute]
+                #[expect(clippy::boxed_local, reason = "the receiver is what is tried")]
                 pub(super) fn consumes(self: Box<Self>) -> usize {
                     self.asked
                 }

@@ -30,6 +30,9 @@ impl SpanExporter for Exported {
     }
 }
 
+/// Name, trace id, span id and parent's id of a span.
+type Shown = (String, [u8; 16], [u8; 8], [u8; 8]);
+
 impl Exported {
     fn provider(&self) -> SdkTracerProvider {
         SdkTracerProvider::builder()
@@ -37,8 +40,8 @@ impl Exported {
             .build()
     }
 
-    /// Name, trace id, span id and parent's id of all spans.
-    fn spans(&self) -> Vec<(String, [u8; 16], [u8; 8], [u8; 8])> {
+    /// All spans.
+    fn spans(&self) -> Vec<Shown> {
         let spans = self.0.lock().unwrap();
         let shown = spans.iter().map(|span| {
             let context = &span.span_context;
@@ -54,7 +57,7 @@ impl Exported {
 }
 
 /// The same of spans of ours.
-fn ours(collector: &Collector) -> Vec<(String, [u8; 16], [u8; 8], [u8; 8])> {
+fn ours(collector: &Collector) -> Vec<Shown> {
     let spans = collector.take(usize::MAX);
     let shown = spans.iter().map(|span| {
         let name = span.name().rsplit("::").next().unwrap_or_default();
@@ -74,7 +77,7 @@ fn load() {
 }
 
 /// `child < parent` of all spans, and the number of traces that they are of.
-fn family(spans: &[(String, [u8; 16], [u8; 8], [u8; 8])]) -> (Vec<String>, usize) {
+fn family(spans: &[Shown]) -> (Vec<String>, usize) {
     let names: BTreeMap<_, _> = spans
         .iter()
         .map(|(name, _, id, _)| (*id, name.as_str()))

@@ -155,7 +155,6 @@ fn an_interceptor_of_tonic_hands_a_trace_on_and_takes_it_up() {
     use tonic::{Request, Status};
 
     /// As an application writes it.
-    #[expect(clippy::result_large_err, reason = "tonic's own interface")]
     fn tells(mut request: Request<()>) -> Result<Request<()>, Status> {
         let metadata = request.metadata_mut();
         trace::inject(|name, value: String| {

@@ -32,10 +32,10 @@ pub fn written_out(x: u8) -> impl Future<Output = u8> {
 /// If the text is empty.
 #[cfg_attr(feature = "measured", khive_perf::measure(err))]
 #[expect(clippy::needless_pass_by_value, unused_mut, reason = "both are so")]
-pub fn by_value(text: String) -> Result<usize, ()> {
+pub fn by_value(text: String) -> Result<usize, std::fmt::Error> {
     let mut length = text.len();
     if length == 0 {
-        return Err(());
+        return Err(std::fmt::Error);
     }
     Ok(length)
 }
