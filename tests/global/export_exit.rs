@@ -81,9 +81,9 @@ fn the_environment_decides_how_and_whether_to_send() {
     ] {
         assert_eq!(run(&server, "shutdown", &[off]).code(), Some(0), "{off:?}");
     }
-    let json = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")];
+    let unknown = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml")];
     assert_eq!(
-        run(&server, "shutdown", &json).code(),
+        run(&server, "shutdown", &unknown).code(),
         Some(101),
         "an error, no silence"
     );

@@ -15,11 +15,11 @@ fn work() {}
 fn a_second_exporter_is_refused_and_the_first_keeps_running() {
     let server = export_server::http(|_| export_server::success());
     let builder = Exporter::builder().endpoint(server.url());
-    let wrong = builder.clone().endpoint("https://localhost:4318");
+    let wrong = builder.clone().endpoint("ftp://localhost:4318");
 
     let error = wrong.install().unwrap_err();
     assert!(
-        error.to_string().contains("https://localhost:4318"),
+        error.to_string().contains("ftp://localhost:4318"),
         "{error}"
     );
     let first = builder.clone().install().expect("an error takes no place");

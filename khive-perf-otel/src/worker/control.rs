@@ -120,6 +120,8 @@ impl Controller<'_> {
         if let (Some(traces), Some(state)) = (&mut self.traces, of(self.states, Signal::Traces)) {
             traces.give_up(state);
         }
+        // Before anybody hears of the end: the next exporter collects the traces of the process.
+        self.traces = None;
         let delivery = self.ledger.close();
         for waiter in shutdowns {
             waiter.reply.send(delivery.clone());
