@@ -24,8 +24,8 @@ const UNITS: &[&str] = &[
     "recorder::",
     "registry::",
 ];
-/// Tests among them that draw a hundred thousand numbers.
-const NOT_UNITS: &[&str] = &["heap::rate::", "recorder::sampled::"];
+/// Tests among them that draw a hundred thousand numbers, or fill a table of as many rows.
+const NOT_UNITS: &[&str] = &["heap::rate::", "heap::traces::", "recorder::sampled::"];
 
 /// Runs the unit tests of `khive-perf`, and the tests of `tests/smoke`: threads that record, end and panic while others
 /// read; futures, captures, blocks that change threads. With a number, under so many seeds of the scheduler.
