@@ -6,7 +6,9 @@ use std::any::type_name;
 use std::panic::Location;
 
 use self::number::Number;
-pub(crate) use self::number::{NO_ID, OFF_ID};
+pub(crate) use self::number::NO_ID;
+#[cfg(feature = "enabled")]
+pub(crate) use self::number::OFF_ID;
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
