@@ -5,8 +5,8 @@ mod number;
 use std::any::type_name;
 use std::panic::Location;
 
-use self::number::Number;
 pub(crate) use self::number::NO_ID;
+use self::number::Number;
 #[cfg(feature = "enabled")]
 pub(crate) use self::number::OFF_ID;
 
