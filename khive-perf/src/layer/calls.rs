@@ -70,10 +70,11 @@ struct Local {
     fresh: Cell<Fresh>,
     /// The innermost last.
     entered: RefCell<Vec<Entered>>,
-    /// At how many it is looked for those that will never be left here.
-    sweep_at: Cell<usize>,
+    /// Entered since it was looked last for those that will never be left here; counted beyond [`SWEEP_AT`] only.
+    since_sweep: Cell<usize>,
 }
 
+/// So many, and it is worth looking for those that will never be left here.
 const SWEEP_AT: usize = 64;
 
 thread_local! {
@@ -81,7 +82,7 @@ thread_local! {
         Local {
             fresh: Cell::new(NOTHING_FRESH),
             entered: RefCell::new(Vec::new()),
-            sweep_at: Cell::new(SWEEP_AT),
+            since_sweep: Cell::new(0),
         }
     };
 }
@@ -379,14 +380,15 @@ impl Local {
     fn push(&self, entry: Entered) {
         if let Ok(mut entered) = self.entered.try_borrow_mut()
             && entered.len() < entered.capacity()
-            && entered.len() < self.sweep_at.get()
+            && entered.len() < SWEEP_AT
         {
             return entered.push(entry);
         }
         self.push_with_room(entry);
     }
 
-    /// Makes room, also of what was left on other threads and has ended: else that would pile up here.
+    /// Makes room, also of what was left on other threads and has ended: else that would pile up here. It is looked for once
+    /// in as many entries as there are, so that each costs a look or two, and what ended late goes, too.
     #[cold]
     fn push_with_room(&self, entry: Entered) {
         let mut over = Vec::new();
@@ -395,9 +397,13 @@ impl Local {
         };
         {
             let _quiet = quiet();
-            if entered.len() >= self.sweep_at.get() {
-                over.extend(entered.extract_if(.., |entry| entry.is_over()));
-                self.sweep_at.set(SWEEP_AT.max(entered.len() * 2));
+            if entered.len() >= SWEEP_AT {
+                let since = self.since_sweep.get() + 1;
+                self.since_sweep
+                    .set(if since < entered.len() { since } else { 0 });
+                if since >= entered.len() {
+                    over.extend(entered.extract_if(.., |entry| entry.is_over()));
+                }
             }
             entered.push(entry);
         }
