@@ -49,8 +49,8 @@ pub(crate) struct Node {
     pub(crate) calls: OwnedU64,
     /// Of outermost calls, each as often as it stands for calls; of futures, of their polls.
     pub(crate) total_ticks: OwnedU64,
-    /// Timed calls until the budget is looked at.
-    pub(crate) until_review: OwnedU64,
+    /// Timed calls until the budget is looked at. The owner's alone.
+    pub(crate) until_review: OwnerCell<u64>,
     /// Of the series; null for the two that are no calls.
     pub(crate) cell: *const Cell,
     /// The caller's node; null for the root.
@@ -113,7 +113,7 @@ impl Node {
             self_ticks: OwnedU64::new(0),
             calls: OwnedU64::new(0),
             total_ticks: OwnedU64::new(0),
-            until_review: OwnedU64::new(FIRST_REVIEW),
+            until_review: OwnerCell::new(FIRST_REVIEW),
             cell,
             parent,
             id,
@@ -142,6 +142,20 @@ impl Node {
     #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
     pub(crate) const fn at_hand(&self, id: u32) -> &OwnerCell<*const Self> {
         &self.at_hand[id as usize % AT_HAND]
+    }
+
+    /// Counts a timed call; `true` if it is time to look at the budget.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    #[inline(always)]
+    pub(crate) unsafe fn count_down(&self) -> bool {
+        // SAFETY: as the caller vouches, here and below.
+        let left = unsafe { self.until_review.get() }.wrapping_sub(1);
+        // SAFETY: see above.
+        unsafe { self.until_review.set(left) };
+        left == 0
     }
 
     /// Whether a node is at hand; by the owner.

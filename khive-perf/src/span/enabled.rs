@@ -79,6 +79,12 @@ impl Word {
         Self(self.0.map_addr(|address| address & !tags))
     }
 
+    /// Whether it is that of a poll which is not timed, or not recorded.
+    #[inline(always)]
+    pub(super) fn is_untimed(self) -> bool {
+        self.is(Self::UNTIMED) || self.has(Self::COUNTED)
+    }
+
     /// Whether it is exactly this of the three ways that are neither short nor counted.
     #[inline(always)]
     pub(super) fn is(self, way: usize) -> bool {
@@ -345,19 +351,28 @@ impl Drop for SpanGuard {
 /// Ends a region that was timed, or of which something is to be said.
 #[inline(never)]
 fn close(word: Word) {
-    if word.is(Word::UNTIMED) {
-        return close_untimed(word);
-    }
-    let end = raw_ticks();
     let shard = fast();
-    // SAFETY: `fast` is this thread's shard.
-    let Some(ended) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
-        return close_long(word, end);
+    // A word without tags is the address of its node, so that this asks for the short way, too.
+    let Some(node) = shard.innermost(word.0.cast()) else {
+        return close_elsewhere(word);
     };
-    shard.let_wait(ended.node, ended.ticks);
+    let end = raw_ticks();
+    // SAFETY: `fast` is this thread's shard, and it is its innermost call.
+    let ticks = unsafe { shard.close_short(node, end) };
+    shard.let_wait(node, ticks);
     // Last, while nothing has to be kept across the answer.
     if panicking() {
         correct_to_panic();
+    }
+}
+
+/// Ends what is not an innermost region that went the short way, and well.
+#[inline(never)]
+fn close_elsewhere(word: Word) {
+    if word.is(Word::UNTIMED) {
+        close_untimed(word);
+    } else {
+        close_long(word, raw_ticks());
     }
 }
 

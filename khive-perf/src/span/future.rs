@@ -377,37 +377,36 @@ impl State {
     /// Ends a poll after which the future is pending. Gives back when that was; 0 for one that is not timed.
     #[inline(never)]
     pub(super) fn pause(&mut self, word: Word) -> u64 {
-        if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
+        if word.is_untimed() {
             return self.leave_untimed(word, None);
         }
         let end = raw_ticks();
         let shard = fast();
-        // SAFETY: `fast` is this thread's shard.
-        let Some(poll) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
+        let Some(node) = shard.innermost(word.0.cast()) else {
             return self.close_long(word, end, None);
         };
-        // SAFETY: nodes live as long as their shard.
-        self.record_poll(shard, unsafe { &*poll.node }, poll.ticks);
+        // SAFETY: `fast` is this thread's shard, and it is its innermost call.
+        let ticks = unsafe { shard.close_short(node, end) };
+        self.record_poll(shard, node, ticks);
         end
     }
 
     /// Ends the last poll.
     #[inline(never)]
     fn end(&mut self, word: Word, outcome: Outcome) {
-        if word.is(Word::UNTIMED) || word.has(Word::COUNTED) {
+        if word.is_untimed() {
             self.leave_untimed(word, Some(outcome));
             return;
         }
         let end = raw_ticks();
         let shard = fast();
-        // SAFETY: `fast` is this thread's shard.
-        let Some(poll) = (unsafe { shard.close_short(word.0.cast(), end) }) else {
+        let Some(node) = shard.innermost(word.0.cast()) else {
             self.close_long(word, end, Some(outcome));
             return;
         };
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*poll.node };
-        self.record_poll(shard, node, poll.ticks);
+        // SAFETY: `fast` is this thread's shard, and it is its innermost call.
+        let ticks = unsafe { shard.close_short(node, end) };
+        self.record_poll(shard, node, ticks);
         self.record_end(shard, node, end, outcome);
     }
 

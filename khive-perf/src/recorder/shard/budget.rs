@@ -31,7 +31,8 @@ impl Shard {
             // SAFETY: see above.
             unsafe { self.draw(node, sampled) };
         }
-        node.until_review.set(self.next_review(cell, FIRST_REVIEW));
+        // SAFETY: see above.
+        unsafe { node.until_review.set(self.next_review(cell, FIRST_REVIEW)) };
         // SAFETY: see above.
         unsafe { self.settle_key(node, cell) };
     }
@@ -151,7 +152,9 @@ impl Shard {
     pub(super) fn look_at(&self, node: &Node, ticks: u64) {
         // SAFETY: a call's node has a cell; cells live as long as their shard.
         let cell = unsafe { &*node.cell };
-        node.until_review.set(self.next_review(cell, REVIEW_TIMED));
+        let next = self.next_review(cell, REVIEW_TIMED);
+        // SAFETY: by the owner.
+        unsafe { node.until_review.set(next) };
         if cell.has_threshold() {
             cell.count_slow(ticks);
         } else {

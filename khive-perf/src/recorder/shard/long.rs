@@ -274,10 +274,9 @@ impl Shard {
         }
         // SAFETY: see above.
         unsafe { self.open_short(node, start) };
-        // SAFETY: see above.
-        if let Some(ended) = unsafe { self.close_short(node, now()) } {
-            self.let_wait(node, ended.ticks);
-        }
+        // SAFETY: see above; it was opened just now.
+        let ticks = unsafe { self.close_short(node, now()) };
+        self.let_wait(node, ticks);
         // This need not be the thread's shard.
         local::follow_shard();
     }

@@ -21,12 +21,6 @@ pub(crate) enum Short {
     Counted(&'static Node),
 }
 
-/// A call that went the short way and has ended.
-pub(crate) struct Timed {
-    pub(crate) node: *const Node,
-    pub(crate) ticks: u64,
-}
-
 /// Looks whether a call of series `id` is like one before it: it comes from the same place, and there is nothing
 /// special about it.
 #[inline(always)]
@@ -122,11 +116,7 @@ impl Shard {
     ///
     /// The calling thread owns this shard. The node may be none.
     pub(crate) unsafe fn close_untimed(&self, at: *const Node) -> Option<&Node> {
-        if !ptr::eq(self.current(), at) {
-            return None;
-        }
-        // SAFETY: the current node is alive.
-        let node = unsafe { &*at };
+        let node = self.innermost(at)?;
         // SAFETY: the caller is the owner, and so for every access below.
         let before = unsafe { node.callees_before.get() };
         // What callees took is taken off those calls that are timed, for this one, too.
@@ -138,19 +128,20 @@ impl Shard {
         Some(node)
     }
 
-    /// Closes the call that went the short way to this node, if it is the innermost one of this shard; counts what it
-    /// took itself.
+    /// The node of the innermost call of this shard, if it is this one, which may be none; by the owner.
+    #[inline(always)]
+    pub(crate) fn innermost(&self, at: *const Node) -> Option<&Node> {
+        // SAFETY: the current node is alive.
+        ptr::eq(self.current(), at).then(|| unsafe { &*at })
+    }
+
+    /// Closes the innermost call, which went the short way to this node; counts and returns what it took itself.
     ///
     /// # Safety
     ///
-    /// The calling thread owns this shard. The node may be none.
+    /// The calling thread owns this shard, and the node is that of its [`innermost`](Self::innermost) call.
     #[inline(always)]
-    pub(crate) unsafe fn close_short(&self, at: *const Node, end: u64) -> Option<Timed> {
-        if !ptr::eq(self.current(), at) {
-            return None;
-        }
-        // SAFETY: the current node is alive.
-        let node = unsafe { &*at };
+    pub(crate) unsafe fn close_short(&self, node: &Node, end: u64) -> u64 {
         // SAFETY: the caller is the owner, and so for every access below.
         let start = unsafe { node.start.get() };
         // SAFETY: the caller is the owner.
@@ -165,7 +156,7 @@ impl Shard {
         // SAFETY: a node of this shard.
         unsafe { local::set_current(node.parent) };
         node.self_ticks.add(ticks.wrapping_sub(in_callees));
-        Some(Timed { node: at, ticks })
+        ticks
     }
 
     /// Lets a call that ended well, and stands for itself alone, wait, and folds in the one that waited.
@@ -187,9 +178,8 @@ impl Shard {
         node.calls.add(1);
         node.total_ticks.add(region);
         self.waiting.folded();
-        let left = node.until_review.read().wrapping_sub(1);
-        node.until_review.set(left);
-        if left == 0 {
+        // SAFETY: by the owner.
+        if unsafe { node.count_down() } {
             self.look_at(node, region);
         }
     }
@@ -225,9 +215,8 @@ impl Shard {
 
     /// Looks at a path if it is time to. What is slow has been counted already.
     fn count_down(&self, node: &Node) {
-        let left = node.until_review.read().wrapping_sub(1);
-        node.until_review.set(left);
-        if left == 0 {
+        // SAFETY: by the owner.
+        if unsafe { node.count_down() } {
             self.look_at(node, 0);
         }
     }
@@ -242,9 +231,8 @@ impl Shard {
             return false;
         };
         node.calls.add(1);
-        let left = node.until_review.read().wrapping_sub(1);
-        node.until_review.set(left);
-        if left == 0 {
+        // SAFETY: by the owner.
+        if unsafe { node.count_down() } {
             self.look_at(node, region);
         }
         true
