@@ -67,8 +67,10 @@ pub struct Finding {
     pub verdict: Verdict,
     /// The smallest relative change of it that was worth a verdict.
     pub min_effect: f64,
-    /// How bad, where it regressed.
+    /// How bad, where it regressed, by the estimate.
     pub severity: Option<Severity>,
+    /// How bad at least, by the interval's end nearer to no change; of an improvement, how much undoing it would cost.
+    pub severity_at_least: Option<Severity>,
     /// Chance of such a change by noise alone, adjusted for the number of callsites; 1 where not judged.
     pub adjusted_p: f64,
     /// All measures, in the order of [`Measure::ALL`]; the longest poll of futures only.
@@ -130,6 +132,16 @@ impl Change {
             interval,
         }
     }
+
+    /// The factor from the faster side to the slower one that it is at least: by the end nearer to no change.
+    pub fn at_least(&self) -> Option<f64> {
+        let interval = self.interval?;
+        Some(if self.factor > 1.0 {
+            interval.low
+        } else {
+            interval.high.recip()
+        })
+    }
 }
 
 // === impl Finding ===
@@ -141,7 +153,8 @@ impl Finding {
             .map(Count::factor)
             .max_by(f64::total_cmp);
         if let Some(factor) = worst {
-            self.regress(Severity::of(factor));
+            // Runs agree on what they count, so nothing is left to doubt.
+            self.regress(Severity::of(factor), Severity::of(factor));
         }
         self.counts = counts;
     }
@@ -149,14 +162,19 @@ impl Finding {
     /// Takes in how often it fails; a rise that is shown is a regression, whatever the time.
     pub(crate) fn fail(&mut self, failures: Failures) {
         if failures.verdict == Verdict::Regressed {
-            self.regress(Severity::of(failures.candidate / failures.base));
+            let severity = Severity::of(failures.candidate / failures.base);
+            let at_least = failures.at_least.map_or(Severity::Minor, Severity::of);
+            self.regress(severity, at_least.min(severity));
         }
         self.failures = failures;
     }
 
-    fn regress(&mut self, severity: Severity) {
+    fn regress(&mut self, severity: Severity, at_least: Severity) {
+        // What an improvement of its time is worth does not matter any more.
+        let known = (self.severity_at_least).filter(|_| self.verdict == Verdict::Regressed);
         self.verdict = Verdict::Regressed;
         self.severity = self.severity.max(Some(severity));
+        self.severity_at_least = known.max(Some(at_least));
     }
 
     /// One of its measures.

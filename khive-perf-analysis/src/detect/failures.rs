@@ -4,6 +4,8 @@
 //! whatever the share, `1 / (4 n + 2)` by chance alone. To that comes what runs differ by beyond chance, and both are moderated
 //! over the callsites as times are. The p-values are adjusted over all callsites, and by the part of the error that is spent here.
 
+use std::f64::consts::FRAC_PI_2;
+
 use crate::detect::contrast::{self, Contrast, Samples};
 use crate::detect::measure;
 use crate::detect::settings::{
@@ -24,6 +26,8 @@ pub struct Failures {
     pub verdict: Verdict,
     /// Chance of such a change by noise alone, adjusted for the number of callsites; 1 where not judged.
     pub adjusted_p: f64,
+    /// The factor by which the share rose at least, by the lower end of its interval; `None` where not regressed.
+    pub at_least: Option<f64>,
 }
 
 /// Whether a change of the share of failed calls is worth a verdict, up or down.
@@ -55,13 +59,26 @@ pub(crate) fn failures<'a>(
     let adjusted = adjusted.map(|p| (p / FAILURES_SHARE).min(1.0));
     let judged = sides.iter().zip(&contrasts).zip(adjusted);
     judged
-        .map(|(([base, candidate], contrast), adjusted_p)| Failures {
-            base: base.share(),
-            candidate: candidate.share(),
-            verdict: verdict(base, candidate, contrast.as_ref(), adjusted_p, settings),
-            adjusted_p,
+        .map(|(([base, candidate], contrast), adjusted_p)| {
+            let contrast = contrast.as_ref();
+            let verdict = verdict(base, candidate, contrast, adjusted_p, settings);
+            let regressed = contrast.filter(|_| verdict == Verdict::Regressed);
+            Failures {
+                base: base.share(),
+                candidate: candidate.share(),
+                verdict,
+                adjusted_p,
+                at_least: regressed.and_then(|of| rise_at_least(of, settings.confidence)),
+            }
         })
         .collect()
+}
+
+/// The factor from the base's share to the lower end of the candidate's, both as the runs say on average.
+fn rise_at_least(contrast: &Contrast, confidence: f64) -> Option<f64> {
+    let share = |angle: f64| angle.clamp(0.0, FRAC_PI_2).sin().powi(2);
+    let low = contrast.base + contrast.difference - contrast.half_width(confidence)?;
+    Some(share(low) / share(contrast.base))
 }
 
 /// Finished and failed calls of a side, and the transformed share of each run.

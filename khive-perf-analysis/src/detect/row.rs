@@ -205,6 +205,7 @@ impl Row<'_> {
             verdict,
             min_effect: settings.min_effect,
             severity: None,
+            severity_at_least: None,
             adjusted_p: judged,
             measures: (self.cells.iter().zip(others))
                 .filter(is_measured)
@@ -215,6 +216,7 @@ impl Row<'_> {
                 candidate: self.candidate_calls.error_rate,
                 verdict: Verdict::Unchanged,
                 adjusted_p: 1.0,
+                at_least: None,
             },
             counts: Vec::new(),
             base_calls: self.base_calls,
@@ -222,6 +224,10 @@ impl Row<'_> {
         };
         if verdict == Verdict::Regressed {
             finding.severity = finding.change().map(|change| Severity::of(change.factor));
+        }
+        if matches!(verdict, Verdict::Regressed | Verdict::Improved) {
+            let at_least = finding.change().and_then(|change| change.at_least());
+            finding.severity_at_least = at_least.map(Severity::of);
         }
         finding
     }

@@ -50,7 +50,7 @@ pub enum Reason {
     Callsites,
 }
 
-/// How bad a regression is, by its point estimate.
+/// How bad a regression is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Below 50 % slower.

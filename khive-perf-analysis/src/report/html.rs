@@ -94,7 +94,7 @@ fn row(finding: &Finding) -> Markup {
             }
             td class=(finding.verdict.as_str()) {
                 (finding.verdict.as_str())
-                @if let Some(severity) = finding.severity { ", " (severity.as_str()) }
+                @if let Some(severity) = words::severity(finding) { ", " (severity) }
             }
             td class="n" { (time(measured.and_then(|measured| measured.base_s))) }
             td class="n" { (time(measured.and_then(|measured| measured.candidate_s))) }

@@ -105,8 +105,8 @@ fn row(finding: &Finding) -> String {
     let measured = finding.measured(Measure::JUDGED);
     let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), words::seconds);
     let change = finding.change();
-    let verdict = match finding.severity {
-        Some(severity) => format!("**{}**, {}", finding.verdict.as_str(), severity.as_str()),
+    let verdict = match words::severity(finding) {
+        Some(severity) => format!("**{}**, {severity}", finding.verdict.as_str()),
         None => finding.verdict.as_str().to_owned(),
     };
     format!(

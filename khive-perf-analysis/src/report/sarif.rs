@@ -68,6 +68,7 @@ fn result(finding: &Finding) -> Value {
         },
         "properties": {
             "severity": finding.severity.map(Severity::as_str),
+            "severityAtLeast": finding.severity_at_least.map(Severity::as_str),
             "factor": change.map(|change| change.factor),
             "low": interval.map(|interval| interval.low),
             "high": interval.map(|interval| interval.high)

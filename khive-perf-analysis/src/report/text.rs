@@ -101,9 +101,7 @@ fn row(finding: &Finding) -> [String; COLUMNS] {
         change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor)),
         words::interval(change),
         finding.verdict.as_str().to_owned(),
-        finding
-            .severity
-            .map_or_else(String::new, |severity| severity.as_str().to_owned()),
+        words::severity(finding).unwrap_or_default(),
     ]
 }
 

@@ -151,10 +151,26 @@ fn regressed(comparison: &Comparison, judged: usize) -> String {
     text
 }
 
+/// How bad a regression is, and how bad at least where that is less: `critical (at least moderate)`.
+///
+/// Of an improvement only the second: `at least moderate`.
+pub(crate) fn severity(finding: &Finding) -> Option<String> {
+    match (finding.severity, finding.severity_at_least) {
+        (Some(severity), Some(least)) if least < severity => Some(format!(
+            "{} (at least {})",
+            severity.as_str(),
+            least.as_str()
+        )),
+        (Some(severity), _) => Some(severity.as_str().to_owned()),
+        (None, Some(least)) => Some(format!("at least {}", least.as_str())),
+        (None, None) => None,
+    }
+}
+
 /// What is to be said of a regression in one line.
 pub(crate) fn told(finding: &Finding) -> String {
     let name = clean(&finding.key.name);
-    let severity = finding.severity.map_or("", |severity| severity.as_str());
+    let severity = severity(finding).unwrap_or_default();
     let measured = finding.measured(Measure::JUDGED);
     let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), seconds);
     let mut text = format!("{severity} regression: {name}");

@@ -109,6 +109,35 @@ fn severity_follows_the_estimate() {
 }
 
 #[test]
+fn the_severity_that_is_sure_goes_by_the_end_of_the_interval_nearer_to_no_change() {
+    // The candidate's runs lie 10 % apart, so its interval reaches far below the estimate.
+    let base = singles(&[1e-3, 1.001e-3, 0.999e-3]);
+    let of = |factor: f64, spread: f64| {
+        let runs = [1.0, 1.0 + spread, 1.0 - spread].map(|near| 1e-3 * factor * near);
+        let comparison = judge(&base, &singles(&runs));
+        let finding = only(&comparison);
+        let text = report::text::comparison(&comparison);
+        let said = text.lines().find(|line| line.starts_with("shop::only"));
+        let said = said.unwrap().to_owned();
+        (finding.severity, finding.severity_at_least, said)
+    };
+    let (severity, least, said) = of(3.2, 0.1);
+    assert_eq!(severity, Some(Severity::Critical));
+    assert_eq!(least, Some(Severity::Moderate));
+    assert!(said.ends_with("critical (at least moderate)"), "{said}");
+    // Where both are the same, it is said once.
+    let (severity, least, said) = of(3.2, 0.001);
+    assert_eq!((severity, least), (Some(Severity::Critical), severity));
+    assert!(said.ends_with("  critical"), "{said}");
+    // An improvement is as large as the regression that would undo it.
+    let (severity, least, said) = of(1.0 / 3.2, 0.1);
+    assert_eq!((severity, least), (None, Some(Severity::Moderate)));
+    assert!(said.ends_with("improved  at least moderate"), "{said}");
+    // No verdict, no severity.
+    assert_eq!(of(1.0, 0.001).1, None);
+}
+
+#[test]
 fn nanoseconds_are_not_worth_a_verdict() {
     let base = singles(&[50e-9, 50.1e-9, 49.9e-9]);
     let candidate = singles(&[60e-9, 60.1e-9, 59.9e-9]);
@@ -220,6 +249,11 @@ fn calls_that_fail_more_often_are_a_regression_where_runs_agree() {
     assert_eq!(only(&found).verdict, Verdict::Regressed);
     assert_eq!(found.verdict(), Verdict::Regressed);
     assert!(report::text::comparison(&found).contains("fails more: 4.8 % of its calls, was 0.0 %"));
+    // From nothing it is critical by any end of the interval; where the runs differ more, by the estimate only.
+    assert_eq!(only(&found).severity_at_least, Some(Severity::Critical));
+    let found = judge(&failing([100, 104, 96]), &failing([330, 350, 370]));
+    assert_eq!(only(&found).severity, Some(Severity::Critical));
+    assert_eq!(only(&found).severity_at_least, Some(Severity::Moderate));
 }
 
 #[test]
@@ -452,6 +486,7 @@ fn allocations_are_judged_without_a_test_where_runs_agree() {
     let more = judge(&allocating(&[1_000, 1_000]), &allocating(&[1_600, 1_600]));
     assert_eq!(only(&more).verdict, Verdict::Regressed);
     assert_eq!(only(&more).severity, Some(Severity::Moderate));
+    assert_eq!(only(&more).severity_at_least, Some(Severity::Moderate));
     assert_eq!(more.verdict(), Verdict::Regressed);
     assert!(
         report::text::comparison(&more)

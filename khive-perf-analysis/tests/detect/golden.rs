@@ -146,4 +146,5 @@ fn the_json_report_has_the_documented_shape() {
     assert_eq!(json["verdict"], "regressed");
     assert_eq!(json["origin"], json["callsites"][0]["name"]);
     assert_eq!(json["callsites"][0]["severity"], "moderate");
+    assert_eq!(json["callsites"][0]["severity_at_least"], "moderate");
 }
