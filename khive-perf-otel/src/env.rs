@@ -45,6 +45,32 @@ pub enum Temporality {
     Delta,
 }
 
+/// How the durations of calls are put into buckets on their way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistogramAggregation {
+    /// As they are recorded: 32 buckets for each power of two, wherever the durations lie. The default.
+    Base2Exponential,
+    /// In buckets with these upper boundaries, which must increase, and one more for what is longer.
+    ///
+    /// For receivers that take no exponential histograms. A recorded bucket goes as a whole to where its geometric middle
+    /// lies, so only durations within 1.1 % of a boundary may be counted on its other side. Count, sum, minimum and maximum
+    /// stay as they are.
+    ExplicitBuckets(Vec<Duration>),
+}
+
+impl HistogramAggregation {
+    /// [`ExplicitBuckets`](Self::ExplicitBuckets) with the boundaries that OpenTelemetry's conventions have for durations,
+    /// from 5 ms to 10 s. Faster functions all end in the first bucket: give boundaries of your own for them.
+    #[must_use]
+    pub fn explicit_buckets() -> Self {
+        let boundaries_ms = [
+            5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
+        ];
+        Self::ExplicitBuckets(boundaries_ms.map(Duration::from_millis).to_vec())
+    }
+}
+
 /// A text and the variable or setting that it came from, for errors to name.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
@@ -63,6 +89,7 @@ pub(crate) struct Variables {
     pub(crate) traces: OfSignal,
     pub(crate) logs: OfSignal,
     pub(crate) temporality: Option<Temporality>,
+    pub(crate) aggregation: Option<HistogramAggregation>,
     pub(crate) interval: Option<Duration>,
     pub(crate) export_timeout: Option<Duration>,
     /// Time between two exports of spans.
@@ -113,10 +140,6 @@ pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variable
             ..Variables::default()
         });
     }
-    env.one(
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        check_aggregation,
-    )?;
     Ok(Variables {
         is_disabled: false,
         base_endpoint: env.get("OTEL_EXPORTER_OTLP_ENDPOINT")?,
@@ -126,6 +149,10 @@ pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variable
         temporality: env.one(
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
             parse_temporality,
+        )?,
+        aggregation: env.one(
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            parse_aggregation,
         )?,
         interval: env.one("OTEL_METRIC_EXPORT_INTERVAL", parse_interval)?,
         export_timeout: env.one("OTEL_METRIC_EXPORT_TIMEOUT", parse_timeout)?,
@@ -302,12 +329,14 @@ fn parse_temporality(value: &str) -> Result<Temporality, &'static str> {
     }
 }
 
-fn check_aggregation(value: &str) -> Result<(), &'static str> {
+fn parse_aggregation(value: &str) -> Result<HistogramAggregation, &'static str> {
     match value.to_ascii_lowercase().as_str() {
-        "base2_exponential_bucket_histogram" => Ok(()),
-        "explicit_bucket_histogram" => Err("durations are recorded in exponential buckets, and \
-             sent so; unset it, or set `base2_exponential_bucket_histogram`"),
-        _ => Err("there is no such aggregation; set `base2_exponential_bucket_histogram`"),
+        "base2_exponential_bucket_histogram" => Ok(HistogramAggregation::Base2Exponential),
+        "explicit_bucket_histogram" => Ok(HistogramAggregation::explicit_buckets()),
+        _ => Err(
+            "there is no such aggregation; set `base2_exponential_bucket_histogram` or \
+             `explicit_bucket_histogram`",
+        ),
     }
 }
 

@@ -69,6 +69,6 @@ mod transport;
 mod worker;
 
 pub use crate::delivery::{Delivery, Items, Stats};
-pub use crate::env::{Compression, Protocol, Temporality};
+pub use crate::env::{Compression, HistogramAggregation, Protocol, Temporality};
 pub use crate::error::{ExportError, InstallError};
 pub use crate::exporter::{Exporter, ExporterBuilder, ExporterGuard, install};

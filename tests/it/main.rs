@@ -4,6 +4,7 @@ mod accounting;
 mod budget;
 mod capturing;
 mod export;
+mod export_buckets;
 mod export_extremes;
 mod export_formats;
 mod export_logs;

@@ -14,9 +14,10 @@ use khive_perf::leak::LeakReports;
 use khive_perf::snapshot::Snapshot;
 use khive_perf::trace::TraceConfig;
 
-use crate::encode::Value;
+use crate::encode::{Buckets, Value};
 use crate::env::{
-    Certificates, Compression, NO_LIMIT, Named, OfSignal, Protocol, Temporality, Variables,
+    Certificates, Compression, HistogramAggregation, NO_LIMIT, Named, OfSignal, Protocol,
+    Temporality, Variables,
 };
 use crate::error::{ExportError, InstallError};
 use crate::signal::Signal;
@@ -49,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) schedule_delay: Duration,
     pub(crate) trace_config: TraceConfig,
     pub(crate) queue_len_max: usize,
+    pub(crate) aggregation: HistogramAggregation,
     pub(crate) buckets_max: usize,
     pub(crate) resource: BTreeMap<String, Value>,
     pub(crate) source: Source,
@@ -96,7 +98,7 @@ pub(crate) struct Config {
     pub(crate) schedule_delay: Duration,
     pub(crate) trace_config: TraceConfig,
     pub(crate) queue_len_max: usize,
-    pub(crate) buckets_max: usize,
+    pub(crate) buckets: Buckets,
     pub(crate) resource: Vec<(String, Value)>,
     pub(crate) source: Source,
     pub(crate) runtimes: Vec<Watched>,
@@ -124,6 +126,7 @@ impl Settings {
             schedule_delay: Duration::from_secs(5),
             trace_config: TraceConfig::default(),
             queue_len_max: 64,
+            aggregation: HistogramAggregation::Base2Exponential,
             buckets_max: 320,
             resource: resource::detect(),
             source: Arc::new(khive_perf::snapshot),
@@ -157,6 +160,7 @@ impl Settings {
             traces: Way::of(variables.traces),
             logs: Way::of(variables.logs),
             temporality: variables.temporality.unwrap_or(defaults.temporality),
+            aggregation: variables.aggregation.unwrap_or(defaults.aggregation),
             interval: variables.interval.unwrap_or(defaults.interval),
             export_timeout: variables.export_timeout.unwrap_or(defaults.export_timeout),
             schedule_delay: delay.unwrap_or(defaults.schedule_delay),
@@ -186,6 +190,7 @@ impl Settings {
         }
         at_least("queue_len_max", self.queue_len_max, 1)?;
         at_least("max_buckets", self.buckets_max, 2)?;
+        let buckets = buckets(self.aggregation, self.buckets_max)?;
         Ok(Config {
             lanes,
             sends_process: self.sends_process.unwrap_or(false),
@@ -195,7 +200,7 @@ impl Settings {
             schedule_delay: self.schedule_delay.min(NO_LIMIT),
             trace_config: self.trace_config,
             queue_len_max: self.queue_len_max,
-            buckets_max: self.buckets_max,
+            buckets,
             resource: self.resource.into_iter().collect(),
             source: self.source,
             runtimes: self.runtimes,
@@ -308,6 +313,26 @@ fn at_least(name: &str, value: usize, least: usize) -> Result<(), InstallError> 
         return Err(InstallError::setting(name, &value.to_string(), problem));
     }
     Ok(())
+}
+
+fn buckets(aggregation: HistogramAggregation, max: usize) -> Result<Buckets, InstallError> {
+    match aggregation {
+        HistogramAggregation::Base2Exponential => Ok(Buckets::Exponential { max }),
+        HistogramAggregation::ExplicitBuckets(boundaries) => {
+            let mut pairs = boundaries.iter().zip(boundaries.iter().skip(1));
+            if let Some((first, second)) = pairs.find(|(first, second)| first >= second) {
+                let problem = "boundaries must increase; sort them, and give each once";
+                let value = format!("{first:?}, {second:?}");
+                return Err(InstallError::setting(
+                    "histogram_aggregation",
+                    &value,
+                    problem,
+                ));
+            }
+            let seconds = boundaries.iter().map(Duration::as_secs_f64);
+            Ok(Buckets::Explicit(seconds.collect()))
+        }
+    }
 }
 
 /// Headers that the transport writes itself.
@@ -463,6 +488,16 @@ mod tests {
         };
         assert!(error(|settings| settings.queue_len_max = 0).contains("queue_len_max"));
         assert!(error(|settings| settings.buckets_max = 1).contains("max_buckets"));
+        let boundaries = [1, 3, 3].map(Duration::from_millis).to_vec();
+        let error_of_boundaries = {
+            let mut settings = Settings::new();
+            settings.aggregation = HistogramAggregation::ExplicitBuckets(boundaries);
+            settings.check().err().unwrap().to_string()
+        };
+        assert!(
+            error_of_boundaries.contains("histogram_aggregation is `3ms, 3ms`"),
+            "{error_of_boundaries}"
+        );
         assert!(error(|settings| settings.interval = Duration::ZERO).contains("interval"));
         assert!(error(|settings| settings.traces.timeout = Duration::ZERO).contains("timeout"));
     }

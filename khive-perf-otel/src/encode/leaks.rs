@@ -137,7 +137,6 @@ mod tests {
         start_unix_ns: 7,
         process_start_unix_ns: 5,
         time_unix_ns: 9,
-        buckets_max: 320,
     };
 
     /// Two origins of one name: of one a handle in each minute is never closed, of the other each lives for a minute.

@@ -14,11 +14,11 @@ use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf::{AttributeValue, Outcome};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Metric,
-    NumberDataPoint, Sum, metric, number_data_point,
+    AggregationTemporality, Gauge, Metric, NumberDataPoint, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+pub(crate) use self::histogram::Buckets;
 pub(crate) use self::leaks::leaks;
 pub(crate) use self::logs::{budget, leak, leak_gone, leak_origin, lost, not_recorded, split_logs};
 pub(crate) use self::process::process;
@@ -37,8 +37,6 @@ pub(crate) struct Shape {
     pub(crate) process_start_unix_ns: u64,
     /// When the snapshot was taken.
     pub(crate) time_unix_ns: u64,
-    /// A histogram with more buckets is made coarser.
-    pub(crate) buckets_max: usize,
 }
 
 /// The value of an attribute of the resource.
@@ -75,7 +73,7 @@ pub(crate) fn scope() -> InstrumentationScope {
 }
 
 /// All metrics of a snapshot; none without points.
-pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
+pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape, buckets: &Buckets) -> Vec<Metric> {
     let series: Vec<Series<'_>> = snapshot.callsites().iter().map(Series::of).collect();
     let of = |describe: &Description,
               points: fn(&Series<'_>, &Shape) -> Option<NumberDataPoint>| {
@@ -83,7 +81,7 @@ pub(crate) fn metrics(snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
         describe.number(points.collect(), shape)
     };
     [
-        duration(&series, shape),
+        duration(&series, shape, buckets),
         calls(&series, shape),
         of(&SELF_TIME, |series, shape| {
             let time = series.stats.self_time();
@@ -249,24 +247,20 @@ impl Description {
     }
 }
 
-fn duration(series: &[Series<'_>], shape: &Shape) -> Option<Metric> {
-    let mut data_points: Vec<ExponentialHistogramDataPoint> = Vec::new();
+fn duration(series: &[Series<'_>], shape: &Shape, buckets: &Buckets) -> Option<Metric> {
+    let mut points = Vec::new();
     for series in series {
         for outcome in Outcome::ALL {
             let wall = series.stats.wall_by(outcome);
             if !wall.is_empty() {
                 let attributes = series.with_outcome(outcome);
-                let mut point = histogram::point(wall, attributes, shape);
-                point.exemplars = traces::exemplars(series.stats.exemplars(), outcome);
-                data_points.push(point);
+                let exemplars = traces::exemplars(series.stats.exemplars(), outcome);
+                points.push((wall, attributes, exemplars));
             }
         }
     }
-    (!data_points.is_empty()).then(|| {
-        let data = metric::Data::ExponentialHistogram(ExponentialHistogram {
-            data_points,
-            aggregation_temporality: temporality(shape.is_delta),
-        });
+    (!points.is_empty()).then(|| {
+        let data = histogram::data(points, shape, buckets);
         metric(
             "khive.perf.function.duration",
             "s",

@@ -163,7 +163,6 @@ mod tests {
             start_unix_ns: 5,
             process_start_unix_ns: 4,
             time_unix_ns: u64::MAX / 2,
-            buckets_max: 160,
         };
         let metrics = process(&Resources::now(), &shape);
         let points = |name: &str| {

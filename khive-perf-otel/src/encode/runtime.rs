@@ -130,7 +130,6 @@ mod tests {
             start_unix_ns: 5,
             process_start_unix_ns: 4,
             time_unix_ns: 9,
-            buckets_max: 160,
         };
         let metrics = runtimes(&[named("a"), named("b")], &shape);
         let points = |name: &str| {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, Gauge, Metric, ResourceMetrics, ScopeMetrics, Sum, metric,
+    ExponentialHistogram, Gauge, Histogram, Metric, ResourceMetrics, ScopeMetrics, Sum, metric,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
@@ -120,8 +120,17 @@ impl Packer<'_> {
                     aggregation_temporality,
                 })
             }),
+            Some(metric::Data::Histogram(Histogram {
+                data_points,
+                aggregation_temporality,
+            })) => self.pack(&metric, data_points, |data_points| {
+                metric::Data::Histogram(Histogram {
+                    data_points,
+                    aggregation_temporality,
+                })
+            }),
             // `encode::metrics` makes no others.
-            Some(metric::Data::Histogram(_) | metric::Data::Summary(_)) | None => {}
+            Some(metric::Data::Summary(_)) | None => {}
         }
     }
 
@@ -207,7 +216,8 @@ pub(super) fn request_points(request: &ExportMetricsServiceRequest) -> u64 {
         Some(metric::Data::Gauge(gauge)) => gauge.data_points.len(),
         Some(metric::Data::Sum(sum)) => sum.data_points.len(),
         Some(metric::Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
-        Some(metric::Data::Histogram(_) | metric::Data::Summary(_)) | None => 0,
+        Some(metric::Data::Histogram(histogram)) => histogram.data_points.len(),
+        Some(metric::Data::Summary(_)) | None => 0,
     });
     points.map(|len| len as u64).sum()
 }

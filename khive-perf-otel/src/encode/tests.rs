@@ -7,6 +7,7 @@ use khive_perf::FutureExt;
 use khive_perf::stats::Histogram;
 use khive_perf::testing::{Capture, ManualClock};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use proptest::prelude::*;
 use prost::Message;
 
@@ -23,24 +24,28 @@ fn work(clock: &ManualClock, size: u64, ns: u64) -> Result<u64, ()> {
     }
 }
 
-fn shape(snapshot: &Snapshot, buckets_max: usize) -> Shape {
+fn shape(snapshot: &Snapshot) -> Shape {
     Shape {
         is_delta: snapshot.is_delta(),
         start_unix_ns: snapshot.start_unix_ns(),
         process_start_unix_ns: 5,
         time_unix_ns: snapshot.time_unix_ns(),
-        buckets_max,
     }
 }
 
 /// Through the wire and back.
-fn decoded(snapshot: &Snapshot, shape: &Shape) -> BTreeMap<String, Metric> {
+fn decoded(snapshot: &Snapshot, max: usize) -> BTreeMap<String, Metric> {
+    let buckets = Buckets::Exponential { max };
     let envelope = Envelope {
         resource: resource(&[("service.name".into(), Value::Text("s".into()))]),
         scope: scope(),
     };
     let mut all = BTreeMap::new();
-    let split = split(metrics(snapshot, shape), &envelope, 1 << 20);
+    let split = split(
+        metrics(snapshot, &shape(snapshot), &buckets),
+        &envelope,
+        1 << 20,
+    );
     for (body, points) in split.requests {
         let request = ExportMetricsServiceRequest::decode(body).unwrap();
         assert_eq!(request_points(&request), points);
@@ -98,7 +103,7 @@ fn work_all(calls: &[(u64, u64)]) -> Snapshot {
 #[test]
 fn every_attribute_of_the_contract_is_there() {
     let snapshot = work_all(&[(4, 1_000)]);
-    let metrics = decoded(&snapshot, &shape(&snapshot, 320));
+    let metrics = decoded(&snapshot, 320);
     let duration = histograms(&metrics["khive.perf.function.duration"]);
     let found = attributes(&duration[0].attributes);
     let text = |text: &str| any_value::Value::StringValue(text.to_owned());
@@ -136,7 +141,7 @@ fn futures_have_polls_and_times_between_them() {
         .clock(&clock)
         .run_async(future.measured("waits"));
     let snapshot = runtime.block_on(run).1.into_snapshot();
-    let metrics = decoded(&snapshot, &shape(&snapshot, 320));
+    let metrics = decoded(&snapshot, 320);
     let value = |name: &str| {
         let metric = &metrics[&format!("khive.perf.function.{name}")];
         numbers(metric)[0].value.unwrap()
@@ -160,7 +165,7 @@ fn a_delta_says_so_and_leaves_out_what_did_not_change() {
         sum
     };
     let delta = after.since(&before);
-    let metrics = decoded(&delta, &shape(&delta, 320));
+    let metrics = decoded(&delta, 320);
     let duration = histograms(&metrics["khive.perf.function.duration"]);
     assert_eq!(duration.len(), 1);
     assert_eq!((duration[0].count, duration[0].sum), (1, Some(500e-9)));
@@ -191,7 +196,7 @@ proptest! {
         buckets_max in 2_usize..400,
     ) {
         let snapshot = work_all(&calls);
-        let metrics = decoded(&snapshot, &shape(&snapshot, buckets_max));
+        let metrics = decoded(&snapshot, buckets_max);
         prop_assert_eq!(metrics.is_empty(), calls.is_empty());
         let mut seen = 0;
         let points = metrics.get("khive.perf.function.duration").map_or(&[][..], histograms);

@@ -104,7 +104,7 @@ fn what_cannot_be_honoured_names_variable_value_and_remedy() {
         ("OTEL_LOGS_EXPORTER", "console", "otlp"),
         (
             "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-            "explicit_bucket_histogram",
+            "summary",
             "base2_exponential_bucket_histogram",
         ),
         ("OTEL_TRACES_SAMPLER", "sometimes", "always_on"),
@@ -255,6 +255,24 @@ fn temporality_is_what_the_specification_names() {
             Some(expected)
         );
     }
-    let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
-    assert!(read_from(&[(name, "base2_exponential_bucket_histogram")]).is_ok());
+}
+
+#[test]
+fn aggregation_is_what_the_specification_names() {
+    for (value, expected) in [
+        (
+            "base2_exponential_bucket_histogram",
+            HistogramAggregation::Base2Exponential,
+        ),
+        (
+            "Explicit_Bucket_Histogram",
+            HistogramAggregation::explicit_buckets(),
+        ),
+    ] {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        assert_eq!(
+            read_from(&[(name, value)]).unwrap().aggregation,
+            Some(expected)
+        );
+    }
 }

@@ -9,7 +9,7 @@ use khive_perf::trace::TraceConfig;
 
 use crate::config::{Settings, Watched};
 use crate::encode::Value;
-use crate::env::{Compression, Named, Protocol, Temporality};
+use crate::env::{Compression, HistogramAggregation, Named, Protocol, Temporality};
 use crate::error::{ExportError, InstallError};
 use crate::exporter::{ExporterGuard, Place};
 use crate::worker;
@@ -233,7 +233,26 @@ impl ExporterBuilder {
         self
     }
 
-    /// Buckets that a histogram may have. By default 320; at least 2.
+    /// How durations are put into buckets. By default as they are recorded, in exponential ones.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), khive_perf_otel::InstallError> {
+    /// use std::time::Duration;
+    /// use khive_perf_otel::{Exporter, HistogramAggregation};
+    ///
+    /// let boundaries = [10, 100, 1_000].map(Duration::from_micros);
+    /// let aggregation = HistogramAggregation::ExplicitBuckets(boundaries.to_vec());
+    /// let exporter = Exporter::builder().histogram_aggregation(aggregation).start()?;
+    /// # drop(exporter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
+        self.settings.aggregation = aggregation;
+        self
+    }
+
+    /// Buckets that an exponential histogram may have. By default 320; at least 2.
     ///
     /// # Limits
     ///

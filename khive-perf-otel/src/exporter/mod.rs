@@ -10,6 +10,8 @@ pub use self::guard::ExporterGuard;
 
 use crate::config::Settings;
 use crate::env;
+#[cfg(doc)]
+use crate::env::HistogramAggregation;
 use crate::error::InstallError;
 
 /// Sends this process's metrics, traces and findings as the `OTEL_*` variables say; by default to a collector on this host,
@@ -32,7 +34,7 @@ use crate::error::InstallError;
 /// | `OTEL_EXPORTER_OTLP_CERTIFICATE` | those of the system | PEM file of the roots to trust (feature `tls`, as the next two) |
 /// | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | | PEM files of what to show to the receiver |
 /// | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
-/// | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `base2_exponential_bucket_histogram` | no other can be honoured |
+/// | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `base2_exponential_bucket_histogram` | or `explicit_bucket_histogram`: [fixed boundaries](HistogramAggregation::explicit_buckets) |
 /// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` ms | |
 /// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` ms | for all requests of one collection |
 /// | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | or `always_on`, `always_off`, `traceidratio`, and each with `parentbased_` |

@@ -8,7 +8,7 @@ use khive_perf::snapshot::Snapshot;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use crate::config::{Config, Watched};
-use crate::encode::{self, Envelope, Shape};
+use crate::encode::{self, Buckets, Envelope, Shape};
 use crate::env::{Protocol, Temporality};
 use crate::signal::Signal;
 use crate::worker::state::State;
@@ -19,7 +19,7 @@ pub(super) struct Collector {
     runtimes: Vec<Watched>,
     envelope: Envelope,
     is_delta: bool,
-    buckets_max: usize,
+    buckets: Buckets,
     bytes_max: usize,
     /// The last snapshot that was queued.
     previous: Option<Rc<Snapshot>>,
@@ -64,7 +64,7 @@ impl Collector {
                 scope: encode::scope(),
             },
             is_delta: config.temporality == Temporality::Delta,
-            buckets_max: config.buckets_max,
+            buckets: config.buckets.clone(),
             bytes_max: bytes_max(config, Signal::Metrics),
             previous: None,
         }
@@ -95,13 +95,12 @@ impl Collector {
             start_unix_ns,
             process_start_unix_ns: snapshot.start_unix_ns(),
             time_unix_ns: snapshot.time_unix_ns(),
-            buckets_max: self.buckets_max,
         }
     }
 
     /// What a snapshot says, the latest leak report, the operating system, and runtimes.
     fn metrics(&self, snapshot: &Snapshot, shape: &Shape) -> Vec<Metric> {
-        let mut metrics = encode::metrics(snapshot, shape);
+        let mut metrics = encode::metrics(snapshot, shape, &self.buckets);
         if let Some(leaks) = &self.leaks {
             metrics.extend(encode::leaks(&leaks.latest(), shape));
         }
@@ -120,8 +119,7 @@ impl Collector {
             start_unix_ns: 0,
             process_start_unix_ns: 0,
             time_unix_ns: 0,
-            buckets_max: self.buckets_max,
         };
-        encode::metrics(snapshot, &shape)
+        encode::metrics(snapshot, &shape, &self.buckets)
     }
 }
