@@ -107,7 +107,7 @@ fn mix(hash: u64, tag: u64, word: u64) -> u64 {
 }
 
 /// The longest prefix of `text` of at most `bytes_max` bytes that ends between characters.
-fn cut(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     if text.len() <= bytes_max {
         return text;
     }

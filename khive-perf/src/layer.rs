@@ -129,9 +129,18 @@ impl SpanLayer {
     /// In [traces](crate::trace) that are recorded, tells what spans say of themselves: their fields as attributes, events as
     /// what happened in the innermost span or call, and what they follow from as links. Off by default.
     ///
+    /// An event is named by its message, and its fields are its attributes, with `level` and `target` before them.
+    ///
+    /// # Limits
+    ///
+    /// [`TraceConfig::attributes_max`](crate::trace::TraceConfig::attributes_max) and
+    /// [`Config::attribute_bytes_max`](crate::Config::attribute_bytes_max), for events and their messages as for spans. A value
+    /// that logs while it is shown is heard, and so is what is shown for that; events and spans of the latter are told without
+    /// fields.
+    ///
     /// # Overhead
     ///
-    /// Outside of such traces a few comparisons. Inside, that of showing each value, and an allocation or two.
+    /// Outside of such traces a few comparisons. Inside, that of showing each value, and an allocation or two for each.
     #[must_use]
     pub const fn tell_details(mut self) -> Self {
         self.tells_details = true;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use khive_perf::trace::{self, Sampler, TraceConfig};
 use khive_perf_otel::{Exporter, ExporterBuilder, ExporterGuard, Stats};
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -91,6 +92,47 @@ fn spans_go_to_the_path_of_traces_and_exemplars_lead_to_them() {
         // Without an exporter nobody collects.
         request(1);
         assert_eq!(self::spans(&server).len(), 4);
+    });
+}
+
+#[test]
+fn events_arrive_with_their_attributes() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let _alone = lock();
+    watched(|| {
+        let server = http(|_| success());
+        let config = TraceConfig::default().attributes_max(3);
+        let guard = builder(&server).trace_config(config).start().unwrap();
+        let layer = khive_perf::layer().tell_details();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            trace::root("export_traces events").scope(|| {
+                tracing::error!(code = 7, disk = "sda", "disk is {}", "full");
+            });
+        });
+        assert!(guard.shutdown(LONG).is_complete());
+        let spans = spans(&server);
+        let event = &spans[0].events[0];
+        assert_eq!(event.name, "disk is full");
+        let attributes = event.attributes.iter();
+        let attributes: Vec<_> = attributes
+            .map(|pair| {
+                (
+                    pair.key.as_str(),
+                    pair.value.clone().unwrap().value.unwrap(),
+                )
+            })
+            .collect();
+        let text = |text: &str| any_value::Value::StringValue(text.to_owned());
+        assert_eq!(
+            attributes,
+            [
+                ("level", text("ERROR")),
+                ("target", text("it::export_traces")),
+                ("code", any_value::Value::IntValue(7)),
+            ]
+        );
+        assert_eq!(event.dropped_attributes_count, 1);
     });
 }
 

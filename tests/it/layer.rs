@@ -9,6 +9,7 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use khive_perf::testing::{Capture, Captured, ManualClock, capture};
+use khive_perf::trace::{Collector, Event, TraceConfig};
 use khive_perf::{Context, Kind, measure, report};
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Instrument as _, Level, dispatcher, info_span, span, subscriber};
@@ -467,12 +468,13 @@ fn details_of_spans_are_told_in_traces_if_that_is_asked() {
             "later=1.5"
         ]
     );
-    let events: Vec<_> = second
-        .events()
-        .iter()
-        .map(|event| event.name.as_ref())
-        .collect();
-    assert_eq!(events, ["disk is full"]);
+    let [event] = second.events() else {
+        panic!("{second:?}")
+    };
+    assert_eq!(event.name, "disk is full");
+    let told = event.attributes.iter();
+    let told: Vec<_> = told.map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(told, ["level=WARN", "target=it::layer", "code=7"]);
     assert_eq!(second.links().len(), 1);
     assert_eq!(second.links()[0].span.span_id(), of("first").span_id());
 
@@ -480,4 +482,52 @@ fn details_of_spans_are_told_in_traces_if_that_is_asked() {
     assert!(silent.iter().all(|span| {
         span.attributes().is_empty() && span.events().is_empty() && span.links().is_empty()
     }));
+}
+
+#[test]
+fn events_tell_their_fields_within_the_limits_of_spans() {
+    /// Does not stop because it is cut.
+    struct Long;
+    impl std::fmt::Debug for Long {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            (0..1_000).for_each(|_| f.write_str("grün ").unwrap());
+            Ok(())
+        }
+    }
+    let collector = Collector::new(TraceConfig::default().attributes_max(4));
+    let layer = khive_perf::layer().tell_details();
+    let (_, _) = capture(|| {
+        subscriber::with_default(registry().with(layer), || {
+            collector.root("request").scope(|| {
+                tracing::info!(message = "text", rows = -3, ratio = 0.5, full = true, b = 1);
+                tracing::info!(level = "mine", target = "mine", "{Long:?}");
+                tracing::debug!(target: "elsewhere", long = ?Long);
+                (0..7).for_each(|_| tracing::info!("one too many"));
+            });
+        });
+    });
+    let spans = taken(&collector);
+    let [root] = spans.as_slice() else {
+        panic!("{spans:?}")
+    };
+    let [first, second, third, _] = root.events() else {
+        panic!("{root:?}")
+    };
+    assert_eq!(root.dropped(), [0, 6, 0]);
+    let told = |event: &Event| {
+        let told = event.attributes.iter();
+        let told: Vec<_> = told.map(|(key, value)| format!("{key}={value}")).collect();
+        (told, event.dropped_attributes)
+    };
+    let expected = ["level=INFO", "target=it::layer", "rows=-3", "ratio=0.5"];
+    assert_eq!(told(first), (expected.map(str::to_owned).to_vec(), 2));
+    assert_eq!(first.name, "text");
+    // A field takes nobody's place. 128 bytes, and no half of a letter.
+    let expected = ["level=INFO", "target=it::layer"];
+    assert_eq!(told(second), (expected.map(str::to_owned).to_vec(), 0));
+    let begins = "grün ".repeat(21) + "gr";
+    assert_eq!(second.name, begins);
+    assert!(third.name.starts_with("event "), "{}", third.name);
+    let expected = ["level=DEBUG", "target=elsewhere", &format!("long={begins}")];
+    assert_eq!(told(third), (expected.map(str::to_owned).to_vec(), 0));
 }

@@ -646,3 +646,37 @@ pub(crate) fn lock() -> std::sync::MutexGuard<'static, ()> {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[test]
+fn what_is_said_may_have_something_to_say() {
+    /// Says something of the span while it is asked for its value.
+    struct Talks;
+    impl khive_perf::ToValue for Talks {
+        fn to_value(&self) -> khive_perf::Value<'_> {
+            trace::event(Self);
+            trace::set_attribute("asked", true);
+            khive_perf::Value::Bool(true)
+        }
+    }
+    impl From<Talks> for std::borrow::Cow<'static, str> {
+        fn from(_: Talks) -> Self {
+            trace::set_attribute("named", true);
+            "named".into()
+        }
+    }
+    let spans = crate::export_server::watched(|| {
+        let collector = collector();
+        let (_, _) = capture(|| {
+            collector
+                .root("request")
+                .scope(|| trace::set_attribute("told", Talks));
+        });
+        taken(&collector)
+    });
+    let [root] = spans.as_slice() else {
+        panic!("{spans:?}")
+    };
+    let keys: Vec<_> = root.attributes().iter().map(|(key, _)| &**key).collect();
+    assert_eq!(keys, ["named", "asked", "told"]);
+    assert_eq!(root.events().len(), 1);
+}

@@ -111,10 +111,14 @@ fn add(attributes: &mut Vec<KeyValue>, key: &str, value: &AttributeValue) {
 }
 
 fn event(event: &khive_perf::trace::Event) -> span::Event {
+    let attributes = event.attributes.iter();
     span::Event {
         time_unix_nano: event.time_unix_ns,
         name: event.name.to_string(),
-        ..span::Event::default()
+        attributes: attributes
+            .map(|(key, value)| key_value(key, field(value)))
+            .collect(),
+        dropped_attributes_count: event.dropped_attributes,
     }
 }
 

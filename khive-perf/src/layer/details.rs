@@ -1,9 +1,11 @@
 //! Details: what spans of traces say of themselves, for those who want to read it: fields, events, and what they follow from.
 //!
-//! Reading a field runs code of others, which may open spans and log. Nothing is held meanwhile.
+//! Reading a field runs code of others, which may open spans and log. Nothing is held meanwhile, and values that are shown
+//! inside of values that are shown are not read: one that logs itself would never come to an end.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::cell::Cell;
+use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -11,33 +13,87 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::attributes::{AttributeValue, ToValue, Value};
+use crate::attributes::{AttributeValue, ToValue, Value, cut};
 use crate::config;
 use crate::layer::calls::Open;
 use crate::recorder::local::quiet;
-use crate::tracer::{self, Link, Place, with_extra};
+use crate::tracer::{self, Link, Moment, Place, Said, with_extra};
 
 /// What is to be said of a span that has not been entered yet. In its extensions.
 #[derive(Default)]
-struct Said {
+struct Unsaid {
     attributes: Vec<Attribute>,
     links: Vec<Link>,
 }
 
 type Attribute = (Cow<'static, str>, AttributeValue);
 
+/// Values that are being read, one for the sake of the other, on this thread: one, and what it logs while it is shown.
+const NESTED_MAX: u8 = 2;
+
+thread_local! {
+    static NESTED: Cell<u8> = const { Cell::new(0) };
+}
+
 /// Reads values.
-#[derive(Default)]
 struct Reader {
     attributes: Vec<Attribute>,
-    /// Of an event.
-    message: Option<String>,
+    bytes_max: usize,
 }
 
 impl Reader {
+    /// Reads values, with `read`; none inside of others that are read, beyond a limit.
+    fn read(read: impl FnOnce(&mut Self)) -> Vec<Attribute> {
+        let mut reader = Self {
+            attributes: Vec::new(),
+            bytes_max: config::attribute_bytes_max(),
+        };
+        if let Some(_nested) = Nested::enter() {
+            read(&mut reader);
+        }
+        reader.attributes
+    }
+
     fn add(&mut self, field: &Field, value: Value<'_>) {
-        let value = value.to_stored(config::attribute_bytes_max());
+        let value = value.to_stored(self.bytes_max);
         self.attributes.push((field.name().into(), value));
+    }
+}
+
+/// While it lives, values are being read.
+struct Nested;
+
+impl Nested {
+    fn enter() -> Option<Self> {
+        let nested = NESTED.get();
+        (nested < NESTED_MAX).then(|| {
+            NESTED.set(nested + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        NESTED.set(NESTED.get().saturating_sub(1));
+    }
+}
+
+/// The beginning of a text, however long it is. The rest is no error, which those who write seldom expect.
+struct Beginning {
+    text: String,
+    bytes_max: usize,
+    is_cut: bool,
+}
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !self.is_cut {
+            let fitting = cut(text, self.bytes_max - self.text.len());
+            self.text.push_str(fitting);
+            self.is_cut = fitting.len() < text.len();
+        }
+        Ok(())
     }
 }
 
@@ -63,12 +119,14 @@ impl Visit for Reader {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        if field.name() == "message" {
-            self.message = Some(text);
-        } else {
-            self.add(field, Value::String(text));
-        }
+        let mut beginning = Beginning {
+            text: String::new(),
+            bytes_max: self.bytes_max,
+            is_cut: false,
+        };
+        // What could be shown of it is told.
+        let _ = write!(beginning, "{value:?}");
+        self.add(field, Value::String(beginning.text));
     }
 }
 
@@ -80,9 +138,8 @@ where
     if attributes.is_empty() || !tracer::is_recording() {
         return;
     }
-    let mut reader = Reader::default();
-    attributes.record(&mut reader);
-    with_said(id, context, |said| said.attributes = reader.attributes);
+    let attributes = Reader::read(|reader| attributes.record(reader));
+    with_unsaid(id, context, |unsaid| unsaid.attributes = attributes);
 }
 
 /// Says of a span that was entered what was read before.
@@ -91,13 +148,13 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let span = context.span(id);
-    let said = span.and_then(|span| span.extensions_mut().remove::<Said>());
-    let Some(said) = said else { return };
+    let unsaid = span.and_then(|span| span.extensions_mut().remove::<Unsaid>());
+    let Some(unsaid) = unsaid else { return };
     place.change(|extra, max, _| {
-        for (key, value) in said.attributes {
+        for (key, value) in unsaid.attributes {
             extra.set(max, key, value);
         }
-        for link in said.links {
+        for link in unsaid.links {
             extra.link(max, link);
         }
     });
@@ -111,17 +168,14 @@ where
     if !tracer::is_recording() {
         return;
     }
-    let mut reader = Reader::default();
-    values.record(&mut reader);
+    let attributes = Reader::read(|reader| values.record(reader));
     match open.place(id, context) {
         Some(place) => place.change(|extra, max, _| {
-            for (key, value) in reader.attributes {
+            for (key, value) in attributes {
                 extra.set(max, key, value);
             }
         }),
-        None => with_said(id, context, |said| {
-            said.attributes.extend(reader.attributes)
-        }),
+        None => with_unsaid(id, context, |unsaid| unsaid.attributes.extend(attributes)),
     }
 }
 
@@ -137,7 +191,7 @@ where
     let link = Link { span };
     match open.place(id, context) {
         Some(place) => place.change(|extra, max, _| extra.link(max, link)),
-        None => with_said(id, context, |said| said.links.push(link)),
+        None => with_unsaid(id, context, |unsaid| unsaid.links.push(link)),
     }
 }
 
@@ -146,29 +200,44 @@ pub(super) fn happen(event: &Event<'_>) {
     if !tracer::is_recording() {
         return;
     }
-    let mut reader = Reader::default();
-    event.record(&mut reader);
-    let name = match reader.message {
-        Some(message) => {
-            let message = Value::String(message).to_stored(config::attribute_bytes_max());
-            Cow::Owned(message.to_string())
+    let metadata = event.metadata();
+    let bytes_max = config::attribute_bytes_max();
+    let mut name = Cow::Borrowed(metadata.name());
+    let mut said = Said::default();
+    for (key, text) in [
+        (LEVEL, metadata.level().as_str()),
+        (TARGET, metadata.target()),
+    ] {
+        let value = Value::Str(text).to_stored(bytes_max);
+        said.set(usize::MAX, key.into(), value);
+    }
+    // No limit yet: a callsite has a few dozen fields at most, and what does not fit is to be counted.
+    for (key, value) in Reader::read(|reader| event.record(reader)) {
+        match &*key {
+            "message" => name = Cow::Owned(value.to_string()),
+            // Theirs are those of the event, whatever its fields are called.
+            LEVEL | TARGET => {}
+            _ => said.set(usize::MAX, key, value),
         }
-        None => Cow::Borrowed(event.metadata().name()),
-    };
-    with_extra(|extra, max, now| extra.happen(max, name, now));
+    }
+    with_extra(|extra, max, ticks| extra.happen(max, Moment { name, ticks, said }));
 }
 
-fn with_said<S>(id: &Id, context: &Context<'_, S>, change: impl FnOnce(&mut Said))
+/// Attributes of every event, as `tracing-opentelemetry` names them.
+const LEVEL: &str = "level";
+const TARGET: &str = "target";
+
+fn with_unsaid<S>(id: &Id, context: &Context<'_, S>, change: impl FnOnce(&mut Unsaid))
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let Some(span) = context.span(id) else { return };
     let _quiet = quiet();
     let mut extensions = span.extensions_mut();
-    if extensions.get_mut::<Said>().is_none() {
-        extensions.insert(Said::default());
+    if extensions.get_mut::<Unsaid>().is_none() {
+        extensions.insert(Unsaid::default());
     }
-    if let Some(said) = extensions.get_mut::<Said>() {
-        change(said);
+    if let Some(unsaid) = extensions.get_mut::<Unsaid>() {
+        change(unsaid);
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::attributes::ToValue;
 use crate::config;
 use crate::trace::Inject;
-use crate::tracer::{Link, SpanContext, SpanKind, active, with_extra};
+use crate::tracer::{Link, Moment, Said, SpanContext, SpanKind, active, is_recording, with_extra};
 
 /// What names the current span to others: for a line in a log, or for a caller who asks. `None` outside of traces.
 #[must_use]
@@ -18,10 +18,13 @@ pub fn span() -> Option<SpanContext> {
 ///
 /// Text is cut as that of `fields(..)` is, see [`Config::attribute_bytes_max`](crate::Config::attribute_bytes_max).
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl ToValue) {
-    with_extra(|extra, max, _| {
-        let value = value.to_value().to_stored(config::attribute_bytes_max());
-        extra.set(max, key.into(), value);
-    });
+    if !is_recording() {
+        return;
+    }
+    // Before the trace is held: these run code of others, which may have something to say of the span.
+    let value = value.to_value().to_stored(config::attribute_bytes_max());
+    let key = key.into();
+    with_extra(|extra, max, _| extra.set(max, key, value));
 }
 
 /// Says what the current span is to those that it talks with, if it is recorded: [`SpanKind::Internal`] unless it is said.
@@ -31,7 +34,14 @@ pub fn set_kind(kind: SpanKind) {
 
 /// Says that something happened in the current span, now, if it is recorded.
 pub fn event(name: impl Into<Cow<'static, str>>) {
-    with_extra(|extra, max, now| extra.happen(max, name.into(), now));
+    if !is_recording() {
+        return;
+    }
+    let name = name.into();
+    with_extra(|extra, max, ticks| {
+        let said = Said::default();
+        extra.happen(max, Moment { name, ticks, said });
+    });
 }
 
 /// Says that the current span has to do with another one, if it is recorded.

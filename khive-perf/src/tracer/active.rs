@@ -32,7 +32,6 @@ pub(crate) fn active() -> Option<(Arc<Trace>, SpanRef)> {
 }
 
 /// Whether this thread is in a trace whose calls become spans.
-#[cfg(all(feature = "enabled", feature = "tracing"))]
 pub(crate) fn is_recording() -> bool {
     active().is_some_and(|(trace, _)| trace.is_recorded())
 }

@@ -98,14 +98,30 @@ pub(crate) struct Slot {
 /// What was said of a span while it was open.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
-    pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
-    /// Name and ticks.
-    pub(crate) events: Vec<(Cow<'static, str>, u64)>,
+    pub(crate) said: Said,
+    pub(crate) events: Vec<Moment>,
     pub(crate) links: Vec<Link>,
-    /// What did not fit: attributes, events and links.
-    pub(crate) dropped: [u32; 3],
+    /// What did not fit.
+    pub(crate) dropped_events: u32,
+    pub(crate) dropped_links: u32,
     pub(crate) kept: Option<Kept>,
     pub(crate) kind: Option<SpanKind>,
+}
+
+/// Attributes of a span, or of an event.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    /// What did not fit.
+    pub(crate) dropped: u32,
+}
+
+/// Something that happened in a span.
+#[derive(Debug)]
+pub(crate) struct Moment {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) ticks: u64,
+    pub(crate) said: Said,
 }
 
 impl Trace {
@@ -334,36 +350,48 @@ impl Slot {
 
 impl Extra {
     fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.events.is_empty() && self.links.is_empty()
+        self.said.attributes.is_empty() && self.events.is_empty() && self.links.is_empty()
     }
 
     /// Sets an attribute; the last value of a name holds.
     pub(crate) fn set(&mut self, max: usize, key: Cow<'static, str>, value: AttributeValue) {
-        let [dropped, ..] = &mut self.dropped;
-        let is_full = self.attributes.len() >= max;
-        match self.attributes.iter_mut().find(|(of, _)| *of == key) {
-            Some((_, of)) => *of = value,
-            None if is_full => *dropped += 1,
-            None => self.attributes.push((key, value)),
-        }
+        self.said.set(max, key, value);
     }
 
-    pub(crate) fn happen(&mut self, max: usize, name: Cow<'static, str>, ticks: u64) {
-        let [_, dropped, _] = &mut self.dropped;
+    /// Notes what happened, with no more attributes than `max`, the first ones.
+    pub(crate) fn happen(&mut self, max: usize, mut moment: Moment) {
         if self.events.len() < max {
-            self.events.push((name, ticks));
+            moment.said.cut(max);
+            self.events.push(moment);
         } else {
-            *dropped += 1;
+            self.dropped_events += 1;
         }
     }
 
     pub(crate) fn link(&mut self, max: usize, link: Link) {
-        let [.., dropped] = &mut self.dropped;
         if self.links.len() < max {
             self.links.push(link);
         } else {
-            *dropped += 1;
+            self.dropped_links += 1;
         }
+    }
+}
+
+impl Said {
+    /// Sets an attribute; the last value of a name holds.
+    pub(crate) fn set(&mut self, max: usize, key: Cow<'static, str>, value: AttributeValue) {
+        let is_full = self.attributes.len() >= max;
+        match self.attributes.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, of)) => *of = value,
+            None if is_full => self.dropped += 1,
+            None => self.attributes.push((key, value)),
+        }
+    }
+
+    fn cut(&mut self, max: usize) {
+        let beyond = self.attributes.len().saturating_sub(max);
+        self.attributes.truncate(max);
+        self.dropped = self.dropped.saturating_add(beyond as u32);
     }
 }
 

@@ -65,13 +65,17 @@ pub struct Link {
 }
 
 /// Something that happened at one moment of a span.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
     /// What it was.
     pub name: Cow<'static, str>,
     /// When, nanoseconds since the Unix epoch.
     pub time_unix_ns: u64,
+    /// What was said of it, each key once.
+    pub attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    /// Attributes beyond [`TraceConfig::attributes_max`](crate::trace::TraceConfig::attributes_max).
+    pub dropped_attributes: u32,
 }
 
 /// A call of a trace that was kept.
@@ -97,10 +101,12 @@ impl Span {
         let parent_id = facts.parent_of(&slot, number);
         let extra = slot.extra.map(|extra| *extra).unwrap_or_default();
         let mut attributes = identity.attributes.to_vec();
-        attributes.extend(extra.attributes);
-        let events = extra.events.into_iter().map(|(name, ticks)| Event {
-            name,
-            time_unix_ns: facts.unix_ns(ticks),
+        attributes.extend(extra.said.attributes);
+        let events = extra.events.into_iter().map(|moment| Event {
+            name: moment.name,
+            time_unix_ns: facts.unix_ns(moment.ticks),
+            attributes: moment.said.attributes,
+            dropped_attributes: moment.said.dropped,
         });
         let start_unix_ns = facts.unix_ns(slot.start);
         Self {
@@ -112,7 +118,11 @@ impl Span {
             attributes,
             events: events.collect(),
             links: extra.links,
-            dropped: extra.dropped,
+            dropped: [
+                extra.said.dropped,
+                extra.dropped_events,
+                extra.dropped_links,
+            ],
             kept: extra.kept,
             kind: extra.kind,
             facts: Arc::clone(facts),

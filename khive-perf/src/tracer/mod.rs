@@ -21,10 +21,10 @@ mod sampler;
 
 #[cfg(feature = "enabled")]
 pub(crate) use self::active::Opened;
-pub(crate) use self::active::{Active, active, with_extra};
 #[cfg(all(feature = "enabled", feature = "tracing"))]
-pub(crate) use self::active::{Place, is_recording};
-pub(crate) use self::buffer::{Beginning, Trace};
+pub(crate) use self::active::Place;
+pub(crate) use self::active::{Active, active, is_recording, with_extra};
+pub(crate) use self::buffer::{Beginning, Moment, Said, Trace};
 pub use self::collector::{AlreadyCollected, Collector, Losses, TraceConfig};
 pub(crate) use self::collector::{Shared, of_process};
 pub(crate) use self::context::Remote;
