@@ -96,6 +96,7 @@ mod tests {
                 id,
                 name: "side".into(),
                 started_unix_ns: 1,
+                seconds: None,
                 callsites: seconds.iter().map(callsite).collect(),
             })
             .collect()

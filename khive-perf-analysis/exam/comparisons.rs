@@ -4,10 +4,13 @@
 //! the noisiest tenth (log-normal over the callsites), with heavy tails (Student's t with four degrees of freedom); within a
 //! run, calls come in thirty slices that remember each other, by 0.28 in the middle and 0.64 for the worst tenth.
 //! Every third callsite fails now and then, one call in a thousand to one in twenty, by half more or less from run to run.
+//! Nothing paces the load: how many calls a run makes differs by 5 %, for all callsites alike, and by 2 % for each. What
+//! every fourth callsite retains differs by 10 %.
 
 use std::collections::BTreeMap;
 
-use khive_perf_analysis::detect::{Finding, Measure, Settings, Verdict, compare};
+use khive_perf_analysis::detect::rules::{Callsites, Decider, Rules};
+use khive_perf_analysis::detect::{Finding, History, Measure, Settings, Verdict, compare_knowing};
 use khive_perf_analysis::model::{CallsiteKey, CallsiteRun, Run};
 
 use crate::Check;
@@ -24,6 +27,7 @@ struct Callsite {
     slice_sd: f64,
     memory: f64,
     failing: f64,
+    retains: bool,
 }
 
 fn world(rng: &mut Rng) -> Vec<Callsite> {
@@ -45,6 +49,7 @@ fn world(rng: &mut Rng) -> Vec<Callsite> {
                     0 => 1e-3 * 50f64.powf(index as f64 / CALLSITES as f64),
                     _ => 0.0,
                 },
+                retains: index % 4 == 0,
             }
         })
         .collect()
@@ -58,6 +63,7 @@ fn heavy(rng: &mut Rng) -> f64 {
 
 fn run(rng: &mut Rng, world: &[Callsite], slower: &[f64]) -> Run {
     let mut callsites = BTreeMap::new();
+    let mut pace = 1.0;
     for (callsite, slower) in world.iter().zip(slower) {
         let (mut slice, mut sum) = (rng.normal(), 0.0);
         for _ in 0..SLICES {
@@ -67,9 +73,14 @@ fn run(rng: &mut Rng, world: &[Callsite], slower: &[f64]) -> Run {
         }
         let within = callsite.slice_sd * sum / f64::from(SLICES);
         let log = callsite.run_sd * heavy(rng) + within;
+        if callsites.is_empty() {
+            pace = beside(2.0 * log, 1e6, 0.05) as f64 / 1e6;
+        }
         let ok = histogram(callsite.median_s * slower * log.exp(), 2_000, 0.0);
+        let calls = beside(log, 2_000.0 * pace, 0.02);
         let recorded = CallsiteRun {
-            calls: [ok.count, failed(callsite.failing, ok.count, log), 0, 0],
+            calls: [calls, failed(callsite.failing, ok.count, log), 0, 0],
+            retained_bytes: callsite.retains.then(|| beside(-log, 4e6, 0.1)),
             self_time_s: ok.sum,
             busy_time_s: ok.sum,
             ok,
@@ -81,8 +92,19 @@ fn run(rng: &mut Rng, world: &[Callsite], slower: &[f64]) -> Run {
         id: 0,
         name: String::new(),
         started_unix_ns: 0,
+        seconds: Some(10.0),
         callsites,
     }
+}
+
+/// A number around `middle`, by a standard deviation of the logarithm; `seed` is any number that no other run has, so that what
+/// is drawn beside does not change the times.
+fn beside(seed: f64, middle: f64, sd: f64) -> u64 {
+    let mut rng = Rng::new(seed.to_bits());
+    #[expect(clippy::cast_possible_truncation, reason = "some millions")]
+    #[expect(clippy::cast_sign_loss, reason = "not negative")]
+    let value = (middle * (sd * rng.normal()).exp()).round() as u64;
+    value
 }
 
 /// How many of `calls` fail, where `rate` of them do in the middle; `seed` is any number that no other run has.
@@ -108,7 +130,23 @@ struct Tally {
     false_share: f64,
 }
 
-fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -> Tally {
+/// Comparisons of so many runs a side, of which the first callsites are slower.
+struct Setting {
+    seed: u64,
+    comparisons: usize,
+    side: usize,
+    effect: f64,
+    slow: usize,
+}
+
+fn tally(setting: &Setting, rules: &Rules) -> Tally {
+    let &Setting {
+        seed,
+        comparisons,
+        side,
+        effect,
+        slow,
+    } = setting;
     let mut rng = Rng::new(seed);
     let mut tally = Tally::default();
     for _ in 0..comparisons {
@@ -118,7 +156,8 @@ fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -
         slower[..slow].fill(1.0 + effect);
         let base: Vec<Run> = (0..side).map(|_| run(&mut rng, &world, &same)).collect();
         let candidate: Vec<Run> = (0..side).map(|_| run(&mut rng, &world, &slower)).collect();
-        let found = compare(&base, &candidate, &Settings::default());
+        let settings = Settings::default();
+        let found = compare_knowing(&History::new(), &base, &candidate, &settings, rules);
         let is_slow = |key: &CallsiteKey| world[..slow].iter().any(|one| one.key == *key);
         let (mut seen, mut alarms) = (0, 0);
         for finding in &found.findings {
@@ -129,10 +168,7 @@ fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -
             }
         }
         let alarms_of = |finding: &Finding| {
-            let others = finding
-                .measures
-                .iter()
-                .filter(|one| one.measure != Measure::JUDGED);
+            let others = finding.measures.iter().filter(|one| !one.decides);
             let mut verdicts = others.map(|one| one.verdict);
             verdicts.any(|verdict| matches!(verdict, Verdict::Regressed | Verdict::Improved))
         };
@@ -148,8 +184,23 @@ fn tally(seed: u64, comparisons: usize, side: usize, effect: f64, slow: usize) -
 
 /// The same service on both sides.
 pub(crate) fn same(side: usize) -> Vec<Check> {
-    let found = tally(100 + side as u64, 1_000, side, 0.0, 0);
+    let setting = Setting {
+        seed: 100 + side as u64,
+        comparisons: 1_000,
+        side,
+        effect: 0.0,
+        slow: 0,
+    };
+    let found = tally(&setting, &Rules::default());
     let share = found.with_alarms as f64 / found.comparisons as f64;
+    let all = Rules {
+        deciders: vec![Decider {
+            of: Callsites::default(),
+            measures: vec![Measure::Throughput, Measure::Retained],
+        }],
+        ..Rules::default()
+    };
+    let deciding = tally(&setting, &all);
     vec![
         Check::at_most(
             &format!("nothing changed, {side} runs a side: share with an alarm"),
@@ -166,12 +217,25 @@ pub(crate) fn same(side: usize) -> Vec<Check> {
             0.05,
             &format!("{} of {}", found.with_measures, found.comparisons),
         ),
+        Check::at_most(
+            &format!("nothing changed, {side} runs a side: all that can decide does"),
+            deciding.with_alarms as f64 / deciding.comparisons as f64,
+            0.05,
+            &format!("{} of {}", deciding.with_alarms, deciding.comparisons),
+        ),
     ]
 }
 
 /// A tenth of the callsites slower.
 pub(crate) fn slower(effect: f64) -> Vec<Check> {
-    let found = tally(7, 400, 5, effect, SLOWER);
+    let setting = Setting {
+        seed: 7,
+        comparisons: 400,
+        side: 5,
+        effect,
+        slow: SLOWER,
+    };
+    let found = tally(&setting, &Rules::default());
     let slow = (found.comparisons * SLOWER) as f64;
     let comparisons = found.comparisons as f64;
     let percent = effect * 100.0;

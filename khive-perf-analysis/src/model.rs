@@ -58,6 +58,8 @@ pub struct CallsiteRun {
     pub allocated_bytes: u64,
     /// Allocations and reallocations of the calls, callees included.
     pub allocations: u64,
+    /// Bytes allocated in its calls that a leak detector suspects to stay, at the end; `None` where none told of it.
+    pub retained_bytes: Option<u64>,
 }
 
 /// One number that a run says of a callsite, kept for its history.
@@ -102,6 +104,8 @@ pub struct Run {
     pub name: String,
     /// When it started, nanoseconds since the Unix epoch.
     pub started_unix_ns: u64,
+    /// How long it took, in seconds, where it has ended.
+    pub seconds: Option<f64>,
     /// What it recorded.
     pub callsites: BTreeMap<CallsiteKey, CallsiteRun>,
 }

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use khive_perf_analysis::config::{self, Evidence, Observed};
-use khive_perf_analysis::detect::floors::Floors;
 use khive_perf_analysis::detect::{self, Comparison, Settings, Severity};
 use khive_perf_analysis::model::Run;
 use khive_perf_analysis::points::Value;
@@ -106,7 +105,7 @@ impl Sides {
         let asked = self.min_effect.map(|percent| percent / 100.0);
         if asked.is_some() {
             // What is asked for on the command line holds for all.
-            config.floors = Floors::default();
+            config.rules.floors.clear();
         }
         let settings = Settings {
             min_effect: asked.or(config.min_effect).unwrap_or(sure.min_effect),
@@ -136,7 +135,7 @@ impl Sides {
             detect::History::new()
         };
         let comparison =
-            detect::compare_knowing(&known, &base, &candidate, &settings, &config.floors);
+            detect::compare_knowing(&known, &base, &candidate, &settings, &config.rules);
         output::answer(&match self.format {
             ReportFormat::Text => report::text::comparison(&comparison),
             ReportFormat::Json => report::json::comparison(&comparison),
@@ -215,7 +214,6 @@ fn load(store: &Store, pattern: &str) -> Result<Side, Failure> {
 
 /// What a run says beyond its callsites.
 fn observed(info: &RunInfo, series: &[SeriesTotal]) -> Observed {
-    let ended = info.ended_unix_ns;
     let memory = series
         .iter()
         .filter(|of| of.metric == "process.memory.usage");
@@ -225,7 +223,7 @@ fn observed(info: &RunInfo, series: &[SeriesTotal]) -> Observed {
         Value::Histogram(_) | Value::ExpHistogram(_) => None,
     });
     Observed {
-        seconds: ended.map(|ended| ended.saturating_sub(info.started_unix_ns) as f64 / 1e9),
+        seconds: info.seconds(),
         leaks: Facts::of(series, 0.0).leaks,
         memory_bytes: bytes.reduce(|sum, bytes| sum + bytes),
     }

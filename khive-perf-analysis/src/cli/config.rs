@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use khive_perf_analysis::config::{self, Effective};
+use khive_perf_analysis::detect::rules::Callsites;
 
 use crate::cli::{Failure, output};
 
@@ -100,6 +101,19 @@ impl Config {
     }
 }
 
+/// Which callsites a rule is for.
+fn which(of: &Callsites) -> String {
+    let of = [
+        ("service", &of.service),
+        ("group", &of.group),
+        ("name", &of.name),
+    ];
+    let of = of
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key} {}", value.as_ref()?)));
+    of.collect::<Vec<String>>().join(", ")
+}
+
 /// What holds, as tables.
 fn show(effective: &Effective) -> String {
     use khive_perf_analysis::detect::settings::{CONFIDENCE, MIN_EFFECT};
@@ -118,19 +132,17 @@ fn show(effective: &Effective) -> String {
             percent(effective.min_effect.unwrap_or(MIN_EFFECT)),
         ],
     ];
-    for floor in &effective.floors.0 {
-        let of = [
-            ("service", &floor.service),
-            ("group", &floor.group),
-            ("name", &floor.name),
-        ];
-        let of = of
-            .into_iter()
-            .filter_map(|(key, value)| Some(format!("{key} {}", value.as_ref()?)));
-        let of: Vec<String> = of.collect();
+    for floor in &effective.rules.floors {
         rows.push(vec![
-            format!("min_effect of {}", of.join(", ")),
+            format!("min_effect of {}", which(&floor.of)),
             percent(floor.min_effect),
+        ]);
+    }
+    for decider in &effective.rules.deciders {
+        let measures: Vec<&str> = decider.measures.iter().map(|it| it.as_str()).collect();
+        rows.push(vec![
+            format!("decides of {}", which(&decider.of)),
+            measures.join(", "),
         ]);
     }
     rows.extend(

@@ -72,7 +72,7 @@ impl Effective {
     pub fn passed_limits(&self, evidence: &Evidence<'_>) -> Vec<String> {
         let findings = evidence.comparison.findings.iter();
         let pairs = findings.flat_map(|finding| self.gates.iter().map(move |rule| (finding, rule)));
-        let fitting = pairs.filter(|(finding, rule)| rule.fits(&finding.key));
+        let fitting = pairs.filter(|(finding, rule)| rule.of.have(&finding.key));
         let mut passed: Vec<String> = fitting
             .flat_map(|(finding, rule)| rule.passed(finding, evidence.candidate))
             .collect();
@@ -159,7 +159,7 @@ impl Rule {
             let (what, is) = match limited.measure() {
                 Some(measure) => {
                     let measured = finding.measured(measure);
-                    (measure.as_str(), measured.and_then(|it| it.candidate_s))
+                    (measure.as_str(), measured.and_then(|it| it.candidate))
                 }
                 None => {
                     let of = |run: &CallsiteRun| quantile(&run.ok, 0.95);
@@ -186,7 +186,26 @@ impl Rule {
             ));
         }
         passed.extend(self.too_few(&name, &finding.key, candidate));
+        passed.extend(self.too_much(&name, &finding.key, candidate));
         passed
+    }
+
+    fn too_much(
+        &self,
+        name: &str,
+        key: &CallsiteKey,
+        candidate: &[(Run, Observed)],
+    ) -> Option<String> {
+        let limit = self.max_retained?.0;
+        let of = |run: &CallsiteRun| run.retained_bytes.map(|bytes| bytes as f64);
+        let bytes = median(values(candidate, key, of))?;
+        (bytes > limit).then(|| {
+            format!(
+                "{name}: {} of what it allocated are alive, and {} may be",
+                words::bytes(bytes),
+                words::bytes(limit)
+            )
+        })
     }
 
     fn too_few(
@@ -260,6 +279,7 @@ mod tests {
             id: 1,
             name: String::new(),
             started_unix_ns: 0,
+            seconds: None,
             callsites: std::collections::BTreeMap::new(),
         };
         leaks

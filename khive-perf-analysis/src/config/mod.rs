@@ -14,10 +14,9 @@ use serde::Deserialize;
 use self::gates::Limits;
 pub use self::gates::{Evidence, Observed, new_leaks};
 pub use self::parse::{Error, parse, read};
-use self::value::{Confidence, PerSecond, Seconds, Share};
-use crate::detect::Severity;
-use crate::detect::floors::{Floor, Floors, matches};
-use crate::model::CallsiteKey;
+use self::value::{Bytes, Confidence, PerSecond, Seconds, Share};
+use crate::detect::rules::{Callsites, Decider, Floor, Rules};
+use crate::detect::{Measure, Severity};
 use crate::report::words;
 
 /// What `khive-perf config init` writes.
@@ -61,13 +60,13 @@ struct Overrides {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(try_from = "WrittenRule")]
 struct Rule {
-    service: Option<String>,
-    group: Option<String>,
-    name: Option<String>,
+    of: Callsites,
     min_effect: Option<Share>,
+    decide: Vec<Deciding>,
     max: BTreeMap<Limited, Seconds>,
     max_error_rate: Option<Share>,
     min_throughput: Option<PerSecond>,
+    max_retained: Option<Bytes>,
 }
 
 /// How every error begins that a rule is incomplete by.
@@ -82,9 +81,12 @@ struct WrittenRule {
     name: Option<String>,
     min_effect: Option<Share>,
     #[serde(default)]
+    decide: Vec<Deciding>,
+    #[serde(default)]
     max: BTreeMap<Limited, Seconds>,
     max_error_rate: Option<Share>,
     min_throughput: Option<PerSecond>,
+    max_retained: Option<Bytes>,
 }
 
 impl TryFrom<WrittenRule> for Rule {
@@ -94,20 +96,28 @@ impl TryFrom<WrittenRule> for Rule {
         if written.service.is_none() && written.group.is_none() && written.name.is_none() {
             return Err("a `callsite` needs a `service`, a `group` or a `name`, to say which");
         }
-        let has_number = written.max_error_rate.is_some() || written.min_throughput.is_some();
-        if written.min_effect.is_none() && written.max.is_empty() && !has_number {
+        let has_limit = !written.max.is_empty()
+            || written.max_error_rate.is_some()
+            || written.min_throughput.is_some()
+            || written.max_retained.is_some();
+        if written.min_effect.is_none() && written.decide.is_empty() && !has_limit {
             return Err(
-                "a `callsite` needs a `min_effect`, a `max`, a `max_error_rate` or a `min_throughput`",
+                "a `callsite` needs a `min_effect`, a `decide`, a `max`, a `max_error_rate`, a `min_throughput` or a \
+                 `max_retained`",
             );
         }
         Ok(Self {
-            service: written.service,
-            group: written.group,
-            name: written.name,
+            of: Callsites {
+                service: written.service,
+                group: written.group,
+                name: written.name,
+            },
             min_effect: written.min_effect,
+            decide: written.decide,
             max: written.max,
             max_error_rate: written.max_error_rate,
             min_throughput: written.min_throughput,
+            max_retained: written.max_retained,
         })
     }
 }
@@ -125,6 +135,14 @@ enum Limited {
     BusyTime,
 }
 
+/// What can decide beside the typical call.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Deciding {
+    Throughput,
+    Retained,
+}
+
 /// A severity.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -139,12 +157,12 @@ enum Level {
 pub struct Effective {
     /// Confidence of the intervals, if it is said.
     pub confidence: Option<f64>,
-    /// The smallest change worth a verdict where none of `floors` fits, if it is said; 0.05 is 5 %.
+    /// The smallest change worth a verdict where no floor of `rules` fits, if it is said; 0.05 is 5 %.
     pub min_effect: Option<f64>,
     /// The least severity that fails a check, if it is said.
     pub fail_on: Option<Severity>,
-    /// The smallest change worth a verdict, by callsite.
-    pub floors: Floors,
+    /// The smallest change worth a verdict, and what decides, by callsite.
+    pub rules: Rules,
     gates: Vec<Rule>,
     limits: Limits,
 }
@@ -170,13 +188,16 @@ impl Config {
             })?,
         };
         let all: Vec<&Rule> = own.callsite.iter().chain(&self.callsite).collect();
-        let rules = all.iter().filter_map(|rule| {
+        let floors = all.iter().filter_map(|rule| {
             Some(Floor {
-                service: rule.service.clone(),
-                group: rule.group.clone(),
-                name: rule.name.clone(),
+                of: rule.of.clone(),
                 min_effect: rule.min_effect?.0,
             })
+        });
+        let deciders = all.iter().filter(|rule| !rule.decide.is_empty());
+        let deciders = deciders.map(|rule| Decider {
+            of: rule.of.clone(),
+            measures: rule.decide.iter().map(|it| it.measure()).collect(),
         });
         let own_groups = own.thresholds.iter();
         let others = self.thresholds.iter();
@@ -188,7 +209,10 @@ impl Config {
             confidence: own.confidence.or(self.confidence).map(|it| it.0),
             min_effect: own.min_effect.or(self.min_effect).map(|share| share.0),
             fail_on: own.fail_on.or(self.fail_on).map(Level::severity),
-            floors: Floors(rules.chain(groups).collect()),
+            rules: Rules {
+                floors: floors.chain(groups).collect(),
+                deciders: deciders.collect(),
+            },
             limits: own.limits.or(self.limits),
             gates: all.into_iter().cloned().collect(),
         })
@@ -197,9 +221,10 @@ impl Config {
 
 fn of_group(group: &str, min_effect: f64) -> Floor {
     Floor {
-        service: None,
-        group: Some(group.to_owned()),
-        name: None,
+        of: Callsites {
+            group: Some(group.to_owned()),
+            ..Callsites::default()
+        },
         min_effect,
     }
 }
@@ -208,14 +233,11 @@ impl Effective {
     /// The same for a gate: where nothing is said of what is worth a verdict, [`GATE_FLOORS`] and [`GATE_MIN_EFFECT`] hold.
     #[must_use]
     pub fn for_gate(mut self) -> Self {
-        if self.min_effect.is_none() && self.floors.0.is_empty() {
+        if self.min_effect.is_none() && self.rules.floors.is_empty() {
             self.min_effect = Some(GATE_MIN_EFFECT);
             let floors = GATE_FLOORS.iter();
-            self.floors = Floors(
-                floors
-                    .map(|(group, share)| of_group(group, *share))
-                    .collect(),
-            );
+            let floors = floors.map(|(group, share)| of_group(group, *share));
+            self.rules.floors = floors.collect();
         }
         self
     }
@@ -224,7 +246,7 @@ impl Effective {
     pub fn limits(&self) -> Vec<(String, String)> {
         let mut limits = Vec::new();
         for rule in &self.gates {
-            let of = [&rule.service, &rule.group, &rule.name];
+            let of = [&rule.of.service, &rule.of.group, &rule.of.name];
             let of: Vec<&str> = of.into_iter().flatten().map(String::as_str).collect();
             let of = of.join(", ");
             for (limited, Seconds(limit)) in &rule.max {
@@ -240,18 +262,21 @@ impl Effective {
             if let Some(PerSecond(limit)) = rule.min_throughput {
                 limits.push((format!("min_throughput of {of}"), format!("{limit}/s")));
             }
+            if let Some(Bytes(limit)) = rule.max_retained {
+                limits.push((format!("max_retained of {of}"), words::bytes(limit)));
+            }
         }
         limits.extend(self.limits.in_words());
         limits
     }
 }
 
-impl Rule {
-    fn fits(&self, key: &CallsiteKey) -> bool {
-        let is = |wanted: &Option<String>, name: &str| {
-            wanted.as_ref().is_none_or(|wanted| matches(wanted, name))
-        };
-        is(&self.service, &key.service) && is(&self.group, &key.group) && is(&self.name, &key.name)
+impl Deciding {
+    const fn measure(self) -> Measure {
+        match self {
+            Self::Throughput => Measure::Throughput,
+            Self::Retained => Measure::Retained,
+        }
     }
 }
 

@@ -99,7 +99,14 @@ fn incomplete_rule(text: &str) -> Option<usize> {
             .collect();
         let has = |wanted: &[&str]| wanted.iter().any(|key| keys.contains(key));
         !has(&["service", "group", "name"])
-            || !has(&["min_effect", "max", "max_error_rate", "min_throughput"])
+            || !has(&[
+                "min_effect",
+                "decide",
+                "max",
+                "max_error_rate",
+                "min_throughput",
+                "max_retained",
+            ])
     });
     incomplete.next().map(|(at, _)| at + 1)
 }

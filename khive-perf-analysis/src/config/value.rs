@@ -28,6 +28,11 @@ pub(super) struct PerSecond(pub(super) f64);
 #[serde(try_from = "String")]
 pub(super) struct ByteRate(pub(super) f64);
 
+/// Bytes. Written as text like `64 MiB`, in the same units.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(super) struct Bytes(pub(super) f64);
+
 impl TryFrom<f64> for Confidence {
     type Error = String;
 
@@ -64,10 +69,24 @@ impl TryFrom<String> for ByteRate {
     }
 }
 
+impl TryFrom<String> for Bytes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        bytes(&text)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no size like \"64 MiB\" (B, KiB, MiB or GiB)"))
+    }
+}
+
 fn rate(text: &str) -> Option<f64> {
-    let bytes = text.trim().strip_suffix("/h")?.trim();
-    let unit = bytes.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = bytes.split_at(unit);
+    bytes(text.trim().strip_suffix("/h")?)
+}
+
+fn bytes(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
     let scale = match unit {
         "B" => 1.0,
         "KiB" => 1024.0,

@@ -23,7 +23,7 @@ pub struct Side {
     pub calls: u64,
 }
 
-/// How much something changed: factors, candidate by base. 1.1 is 10 % slower.
+/// How much something changed: factors, candidate by base. 1.1 is 10 % slower, or 10 % more calls a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     /// The estimate.
@@ -41,20 +41,22 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// One measure on both sides, in seconds: geometric means over the runs.
+/// One measure on both sides, in its [`Measure::unit`]: geometric means over the runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// What was measured.
     pub measure: Measure,
     /// Of the base, where it has the callsite.
-    pub base_s: Option<f64>,
+    pub base: Option<f64>,
     /// Of the candidate, likewise.
-    pub candidate_s: Option<f64>,
-    /// The change, without the drift where that was removed; `None` where a side is missing.
+    pub candidate: Option<f64>,
+    /// The change, without the drift where that was removed; `None` where a side is missing, or nothing can be concluded.
     pub change: Option<Change>,
-    /// What is concluded of this measure by itself; that of the callsite rests on [`Measure::JUDGED`].
+    /// What is concluded of this measure by itself.
     pub verdict: Verdict,
-    /// Chance of such a change by noise alone, adjusted over all callsites and all measures but the deciding one.
+    /// Whether its regression is one of the callsite: [`Measure::JUDGED`], and what the rules name.
+    pub decides: bool,
+    /// Chance of such a change by noise alone, adjusted over all callsites and all measures that decide, or over the others.
     pub adjusted_p: f64,
 }
 
@@ -133,7 +135,19 @@ impl Change {
         }
     }
 
-    /// The factor from the faster side to the slower one that it is at least: by the end nearer to no change.
+    /// The same of what is counted the other way round: calls a second, and not seconds a call.
+    pub(crate) fn inverse(self) -> Self {
+        let one_by = |factor: f64| factor.recip().min(f64::MAX);
+        Self {
+            factor: one_by(self.factor),
+            interval: self.interval.map(|interval| Interval {
+                low: one_by(interval.high),
+                high: one_by(interval.low),
+            }),
+        }
+    }
+
+    /// The factor from the better side to the worse one that it is at least: by the end nearer to no change.
     pub fn at_least(&self) -> Option<f64> {
         let interval = self.interval?;
         Some(if self.factor > 1.0 {
@@ -167,6 +181,29 @@ impl Finding {
             self.regress(severity, at_least.min(severity));
         }
         self.failures = failures;
+    }
+
+    /// Takes in what decides beside its typical call: a regression of that is one of the callsite.
+    pub(crate) fn decide(&mut self) {
+        let decides = |measured: &&Measured| {
+            let is_beside = measured.decides && measured.measure != Measure::JUDGED;
+            is_beside && measured.verdict == Verdict::Regressed
+        };
+        let worse: Vec<Change> = (self.measures.iter().filter(decides))
+            .filter_map(|measured| {
+                let change = measured.change?;
+                let more_is_worse = measured.measure.more_is_worse();
+                Some(if more_is_worse {
+                    change
+                } else {
+                    change.inverse()
+                })
+            })
+            .collect();
+        for change in worse {
+            let at_least = change.at_least().map_or(Severity::Minor, Severity::of);
+            self.regress(Severity::of(change.factor), at_least);
+        }
     }
 
     fn regress(&mut self, severity: Severity, at_least: Severity) {
@@ -241,7 +278,7 @@ impl Finding {
     /// Seconds per call that a measure grew by.
     fn growth_s(&self, measure: Measure) -> Option<f64> {
         let measured = self.measured(measure)?;
-        Some(measured.candidate_s? - measured.base_s?)
+        Some(measured.candidate? - measured.base?)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Samples {
     floor: f64,
     /// What earlier runs say of the variance from run to run.
     history: Option<Variance>,
+    /// Whether the values say something of the program.
+    is_evidence: bool,
 }
 
 /// A difference of two sides, as a logarithm.
@@ -50,6 +52,7 @@ impl Samples {
             candidate,
             floor,
             history: None,
+            is_evidence: true,
         }
     }
 
@@ -57,6 +60,17 @@ impl Samples {
     pub(crate) fn with_history(mut self, history: Option<Variance>) -> Self {
         self.history = history;
         self
+    }
+
+    /// Values that are shown, and from which nothing is concluded.
+    pub(crate) fn without_evidence(mut self) -> Self {
+        self.is_evidence = false;
+        self
+    }
+
+    /// Whether something can be concluded from them.
+    pub(crate) fn is_evidence(&self) -> bool {
+        self.is_evidence
     }
 
     /// Mean logarithm of the base runs.
@@ -105,12 +119,11 @@ impl Samples {
 
 /// One measure of every callsite, each with the noise that all of them together suggest.
 pub(crate) fn contrasts(samples: &[Samples]) -> Vec<Option<Contrast>> {
-    let variances: Vec<Variance> = samples.iter().filter_map(Samples::pooled).collect();
+    let evidence = samples.iter().filter(|samples| samples.is_evidence);
+    let variances: Vec<Variance> = evidence.filter_map(Samples::pooled).collect();
     let prior = Prior::from_variances(&variances);
-    samples
-        .iter()
-        .map(|samples| samples.contrast(prior))
-        .collect()
+    let contrast = |samples: &Samples| samples.contrast(prior).filter(|_| samples.is_evidence);
+    samples.iter().map(contrast).collect()
 }
 
 /// Sum of squared distances from the mean.
@@ -127,6 +140,18 @@ impl Contrast {
         self.difference -= drift;
         self.standard_error = self.standard_error.map(|error| error.hypot(drift_error));
         self
+    }
+
+    /// The same where it is not known whether the measure shares it: as far as it explains the difference, and never beyond.
+    pub(crate) fn less_at_most(self, drift: f64, drift_error: f64) -> Self {
+        let all = self.difference;
+        let rest = self.less(drift, drift_error);
+        let difference = if all * rest.difference <= 0.0 {
+            0.0
+        } else {
+            all.signum() * all.abs().min(rest.difference.abs())
+        };
+        Self { difference, ..rest }
     }
 
     /// Chance of a difference this large where there is none.

@@ -12,9 +12,9 @@ mod contrast;
 mod counts;
 mod drift;
 mod failures;
-pub mod floors;
 mod measure;
 mod row;
+pub mod rules;
 pub mod settings;
 mod summary;
 pub mod trend;
@@ -24,14 +24,14 @@ pub use crate::detect::comparison::{Change, Comparison, Finding, Interval, Measu
 pub use crate::detect::counts::Count;
 pub use crate::detect::drift::Drift;
 pub use crate::detect::failures::Failures;
-pub use crate::detect::measure::{Calls, Measure};
+pub use crate::detect::measure::{Calls, Measure, Unit};
 pub use crate::detect::settings::Settings;
 pub use crate::detect::summary::summary;
 pub use crate::detect::verdict::{Reason, Severity, Verdict};
 
 use std::collections::BTreeMap;
 
-use crate::detect::floors::Floors;
+use crate::detect::rules::Rules;
 use crate::model::{CallsiteKey, Run};
 use crate::stats::moderated::Variance;
 
@@ -45,20 +45,20 @@ pub fn compare(base: &[Run], candidate: &[Run], settings: &Settings) -> Comparis
         base,
         candidate,
         settings,
-        &Floors::default(),
+        &Rules::default(),
     )
 }
 
 /// Compares `candidate` with `base`, knowing how noisy earlier runs were: a single run a side may then be enough.
 ///
-/// `floors` say where another change than that of the settings is worth a verdict. Values of `history` that are no
-/// variance are passed over.
+/// `rules` say where another change than that of the settings is worth a verdict, and where more than the typical call
+/// decides. Values of `history` that are no variance are passed over.
 pub fn compare_knowing(
     history: &History,
     base: &[Run],
     candidate: &[Run],
     settings: &Settings,
-    floors: &Floors,
+    rules: &Rules,
 ) -> Comparison {
     let settings = settings.sane();
     let is_sound = |variance: &Variance| {
@@ -73,12 +73,12 @@ pub fn compare_knowing(
     } else {
         Drift::None
     };
-    let mut findings = row::conclude(&rows, &settings, floors);
+    let mut findings = row::conclude(&rows, &settings, rules);
     let keys = findings.iter().map(|finding| &finding.key);
     let failures = failures::failures(base, candidate, keys, &settings);
     for (finding, failures) in findings.iter_mut().zip(failures) {
         finding.fail(failures);
-        let own = floors.of(&finding.key, &settings);
+        let own = rules.settings(&finding.key, &settings);
         finding.count(counts::counts(base, candidate, &finding.key, &own));
     }
     findings.sort_by(|a, b| a.by_importance(b));

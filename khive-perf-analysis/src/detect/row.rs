@@ -5,8 +5,8 @@ use crate::detect::comparison::{Change, Finding, Measured};
 use crate::detect::contrast::{self, Contrast, Samples};
 use crate::detect::drift::{self, Drift};
 use crate::detect::failures::Failures;
-use crate::detect::floors::Floors;
 use crate::detect::measure::{self, Calls, Measure};
+use crate::detect::rules::Rules;
 use crate::detect::settings::Settings;
 use crate::detect::verdict::{self, Reason, Severity, Verdict};
 use crate::model::{CallsiteKey, Run};
@@ -69,40 +69,68 @@ pub(crate) fn remove_drift(rows: &mut [Row<'_>]) -> Drift {
         .collect();
     let common = drift::find(&judged);
     for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
-        cell.contrast = cell
-            .contrast
-            .map(|contrast| contrast.less(common.ln, common.error));
+        cell.contrast = cell.contrast.map(|contrast| match cell.measure {
+            // A load that keeps its pace is as fast on a slow machine, and one that does not is slower.
+            Measure::Throughput => contrast.less_at_most(common.ln, common.error),
+            // How many bytes stay is not the machine's doing.
+            Measure::Retained => contrast,
+            _ => contrast.less(common.ln, common.error),
+        });
     }
     common.drift
 }
 
 /// Judges every callsite, with the evidence asked for raised by their number.
-pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings, floors: &Floors) -> Vec<Finding> {
-    let own: Vec<Settings> = rows
-        .iter()
-        .map(|row| floors.of(row.key, settings))
+///
+/// What decides is one family, so that no more false alarms come of more that decides. All else is a family of its own, so
+/// that no question about a tail is paid for by the verdicts of the callsites.
+pub(crate) fn conclude(rows: &[Row<'_>], settings: &Settings, rules: &Rules) -> Vec<Finding> {
+    let own: Vec<Settings> = (rows.iter())
+        .map(|row| rules.settings(row.key, settings))
         .collect();
-    let judged = adjusted(rows, Measure::JUDGED, &own);
-    let guard = adjusted(rows, Measure::Mean, &own);
-    let others = adjusted_others(rows, &own);
-    rows.iter()
-        .zip(&own)
-        .zip(judged.into_iter().zip(guard).zip(others))
-        .map(|((row, own), ((judged, guard), others))| row.finding(judged, guard, &others, own))
+    let decides = |row: &Row<'_>, cell: &Cell| rules.decides(cell.measure, row.key);
+    let deciding = adjusted(rows, &own, decides);
+    let others = adjusted(rows, &own, |row, cell| !decides(row, cell));
+    let guard = adjusted(rows, &own, |_, cell| cell.measure == Measure::Mean);
+    let adjusted = deciding.into_iter().zip(others).zip(guard);
+    (rows.iter().zip(&own).zip(adjusted))
+        .map(|((row, own), ((deciding, others), guard))| {
+            let p = deciding.into_iter().zip(others);
+            let judged: Vec<Judged> = (row.cells.iter().zip(p).zip(guard))
+                .map(|((cell, (deciding, others)), guard)| {
+                    let decides = decides(row, cell);
+                    Judged {
+                        decides,
+                        adjusted_p: if decides { deciding } else { others },
+                        guard_p: guard,
+                    }
+                })
+                .collect();
+            row.finding(&judged, own)
+        })
         .collect()
 }
 
-/// Adjusted p-values of every cell that does not decide, in the order of the cells: of all callsites together.
+/// What the families say of a cell.
+struct Judged {
+    decides: bool,
+    adjusted_p: f64,
+    /// The same among the means alone; 1 of any other measure.
+    guard_p: f64,
+}
+
+/// Adjusted p-values of a family of cells, in the order of all cells; 1 where a cell is not of it.
 ///
-/// They are a family of their own, so that no question about a tail is paid for by the verdicts of the callsites.
-fn adjusted_others(rows: &[Row<'_>], own: &[Settings]) -> Vec<Vec<f64>> {
+/// Callsites without an interval ask nothing, and must not dilute the rest.
+fn adjusted(
+    rows: &[Row<'_>],
+    own: &[Settings],
+    is_asked: impl Fn(&Row<'_>, &Cell) -> bool,
+) -> Vec<Vec<f64>> {
     let of_row = |(row, own): (&Row<'_>, &Settings)| -> Vec<Option<Question>> {
         let question = |cell: &Cell| {
-            let contrast = cell
-                .contrast
-                .as_ref()
-                .filter(|_| cell.measure != Measure::JUDGED)?;
-            verdict::question(contrast, own)
+            let contrast = cell.contrast.as_ref().filter(|_| is_asked(row, cell))?;
+            verdict::question(contrast, &cell.measure.settings(own))
         };
         row.cells.iter().map(question).collect()
     };
@@ -114,18 +142,6 @@ fn adjusted_others(rows: &[Row<'_>], own: &[Settings]) -> Vec<Vec<f64>> {
     questions
         .into_iter()
         .map(|row| row.into_iter().map(&mut answer).collect())
-        .collect()
-}
-
-/// Adjusted p-values of one measure; callsites without an interval ask nothing and must not dilute the rest.
-fn adjusted(rows: &[Row<'_>], measure: Measure, own: &[Settings]) -> Vec<f64> {
-    let question = |(row, own): (&Row<'_>, _)| verdict::question(row.contrast(measure)?, own);
-    let questions: Vec<Option<Question>> = rows.iter().zip(own).map(question).collect();
-    let asked: Vec<Question> = questions.iter().copied().flatten().collect();
-    let mut adjusted = discovery::adjust_above_floor(&asked).into_iter();
-    questions
-        .iter()
-        .map(|question| question.and_then(|_| adjusted.next()).unwrap_or(1.0))
         .collect()
 }
 
@@ -168,48 +184,29 @@ impl Row<'_> {
         }
     }
 
-    fn finding(&self, judged: f64, guard: f64, others: &[f64], settings: &Settings) -> Finding {
-        let verdict = self.verdict(judged, guard, settings);
-        let measured = |(cell, p): (&Cell, &f64)| {
-            let adjusted_p = if cell.measure == Measure::JUDGED {
-                judged
-            } else {
-                *p
-            };
-            let by_itself = || match &cell.contrast {
-                Some(contrast) => verdict::judge(contrast, adjusted_p, settings),
-                None => Verdict::Inconclusive(Reason::NoneEndedWell),
-            };
-            Measured {
-                measure: cell.measure,
-                base_s: cell.samples.base_mean().map(f64::exp),
-                candidate_s: cell.samples.candidate_mean().map(f64::exp),
-                change: cell
-                    .contrast
-                    .map(|contrast| Change::of(&contrast, settings.confidence)),
-                verdict: self.one_sided().unwrap_or_else(by_itself),
-                adjusted_p,
-            }
+    fn finding(&self, judged: &[Judged], settings: &Settings) -> Finding {
+        let of = |measure: Measure, p: fn(&Judged) -> f64| {
+            let mut cells = self.cells.iter().zip(judged);
+            cells
+                .find(|(cell, _)| cell.measure == measure)
+                .map_or(1.0, |(_, judged)| p(judged))
         };
+        let adjusted_p = of(Measure::JUDGED, |judged| judged.adjusted_p);
+        let guard = of(Measure::Mean, |judged| judged.guard_p);
+        let verdict = self.verdict(adjusted_p, guard, settings);
         // What is no future has no polls, and nothing is to be said of that.
-        let is_measured = |(cell, _): &(&Cell, &f64)| {
-            let is_somewhere = cell
-                .samples
-                .base_mean()
-                .or_else(|| cell.samples.candidate_mean())
-                .is_some();
-            is_somewhere || cell.measure != Measure::LongestPoll
-        };
+        let is_measured =
+            |(cell, _): &(&Cell, &Judged)| cell.is_measured() || !cell.measure.is_special();
         let mut finding = Finding {
             key: self.key.clone(),
             verdict,
             min_effect: settings.min_effect,
             severity: None,
             severity_at_least: None,
-            adjusted_p: judged,
-            measures: (self.cells.iter().zip(others))
+            adjusted_p,
+            measures: (self.cells.iter().zip(judged))
                 .filter(is_measured)
-                .map(measured)
+                .map(|(cell, judged)| self.measured(cell, judged, settings))
                 .collect(),
             failures: Failures {
                 base: self.base_calls.error_rate,
@@ -229,6 +226,52 @@ impl Row<'_> {
             let at_least = finding.change().and_then(|change| change.at_least());
             finding.severity_at_least = at_least.map(Severity::of);
         }
+        finding.decide();
         finding
+    }
+
+    fn measured(&self, cell: &Cell, judged: &Judged, settings: &Settings) -> Measured {
+        let measure = cell.measure;
+        let by_itself = || match &cell.contrast {
+            Some(contrast) => {
+                verdict::judge(contrast, judged.adjusted_p, &measure.settings(settings))
+            }
+            None if !cell.samples.is_evidence() => Verdict::Inconclusive(Reason::CallsGiven),
+            None if measure.is_special() => Verdict::Inconclusive(Reason::OneSideTells),
+            None => Verdict::Inconclusive(Reason::NoneEndedWell),
+        };
+        let change = |contrast: Contrast| {
+            let change = Change::of(&contrast, settings.confidence);
+            match measure.more_is_worse() {
+                true => change,
+                false => change.inverse(),
+            }
+        };
+        let shown = |mean: Option<f64>| {
+            let value = mean?.exp();
+            Some(match measure.more_is_worse() {
+                true => value,
+                false => value.recip(),
+            })
+        };
+        Measured {
+            measure,
+            base: shown(cell.samples.base_mean()),
+            candidate: shown(cell.samples.candidate_mean()),
+            change: cell.contrast.map(change),
+            verdict: self.one_sided().unwrap_or_else(by_itself),
+            decides: judged.decides,
+            adjusted_p: judged.adjusted_p,
+        }
+    }
+}
+
+// === impl Cell ===
+
+impl Cell {
+    /// Whether any run of either side says something.
+    fn is_measured(&self) -> bool {
+        let (base, candidate) = (self.samples.base_mean(), self.samples.candidate_mean());
+        base.or(candidate).is_some()
     }
 }

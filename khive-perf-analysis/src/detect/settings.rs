@@ -22,6 +22,9 @@ pub const MIN_EFFECT: f64 = 0.05;
 /// Smaller changes per call are not worth a verdict, in seconds: two clock reads cost about as much.
 pub const MIN_EFFECT_S: f64 = 20e-9;
 
+/// The same of retained bytes: less is a buffer or two, whose growing is no leak.
+pub const MIN_EFFECT_BYTES: f64 = 65_536.0;
+
 /// A callsite is unchanged only where its interval leaves no room for a change larger than this.
 pub const BLIND_ABOVE: f64 = 0.25;
 

@@ -11,12 +11,12 @@ pub fn summary(callsite: &CallsiteRun, seconds: Option<f64>) -> Summary {
     let seconds = seconds.filter(|seconds| *seconds > 0.0);
     let of = |metric: Metric| {
         let value = match metric {
-            Metric::Typical => Measure::Typical.of(callsite),
-            Metric::Mean => Measure::Mean.of(callsite),
-            Metric::P50 => Measure::P50.of(callsite),
-            Metric::P99 => Measure::P99.of(callsite),
-            Metric::SelfTime => Measure::SelfTime.of(callsite),
-            Metric::BusyTime => Measure::BusyTime.of(callsite),
+            Metric::Typical => Measure::Typical.of(callsite, seconds),
+            Metric::Mean => Measure::Mean.of(callsite, seconds),
+            Metric::P50 => Measure::P50.of(callsite, seconds),
+            Metric::P99 => Measure::P99.of(callsite, seconds),
+            Metric::SelfTime => Measure::SelfTime.of(callsite, seconds),
+            Metric::BusyTime => Measure::BusyTime.of(callsite, seconds),
             Metric::Throughput => seconds.map(|seconds| calls as f64 / seconds),
             Metric::ErrorRate => per_call(failed as f64),
             // Nothing at all means that it was not counted.

@@ -37,6 +37,8 @@ pub enum Reason {
     NothingInCommon,
     /// Called on both sides, and on one of them no call ended well.
     NoneEndedWell,
+    /// Only one side says what was measured.
+    OneSideTells,
     /// One run a side shows no variance between runs.
     OneRunASide,
     /// The runs differ too much among themselves.
@@ -44,6 +46,8 @@ pub enum Reason {
         /// Runs that each side still needs, where that can be estimated.
         more_runs: Option<u32>,
     },
+    /// All runs of each side make the same number of calls, so that their rate only says how long a run took.
+    CallsGiven,
     /// The mean changed, and without the slowest hundredth of the calls it did not.
     SlowestCalls,
     /// Most callsites, or one that looks much slower, are inconclusive themselves.
@@ -99,6 +103,7 @@ impl fmt::Display for Reason {
             Self::NoneEndedWell => {
                 f.write_str("no call ended well on one side; look at its errors")
             }
+            Self::OneSideTells => f.write_str("only one side says what was measured"),
             Self::OneRunASide => {
                 f.write_str("one run a side shows no variance; record at least 3 runs of each")
             }
@@ -113,6 +118,9 @@ impl fmt::Display for Reason {
             Self::TooNoisy { more_runs: None } => {
                 f.write_str("too noisy; record more runs of each side")
             }
+            Self::CallsGiven => f.write_str(
+                "every run makes the same number of calls, so their rate says how long a run takes, and no more",
+            ),
             Self::SlowestCalls => f.write_str(
                 "only the slowest hundredth of its calls changed; look at p99 and its stalls",
             ),

@@ -3,7 +3,7 @@
 use crate::detect;
 use crate::error::Error;
 use crate::model::{CallsiteKey, Summary};
-use crate::store::Store;
+use crate::store::{RunInfo, Store};
 
 /// Summarises the complete runs that are not; each is read once, and then never again for a history.
 ///
@@ -18,10 +18,7 @@ pub fn refresh(store: &Store) -> Result<(), Error> {
     let infos = store.runs()?;
     for id in missing {
         let info = infos.iter().find(|info| info.id == id);
-        let seconds = info.and_then(|info| {
-            let ended = info.ended_unix_ns?.checked_sub(info.started_unix_ns)?;
-            Some(ended as f64 / 1e9)
-        });
+        let seconds = info.and_then(RunInfo::seconds);
         let run = store.load(id)?;
         let summaries: Vec<(CallsiteKey, Summary)> = run
             .callsites

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::pages::words::{bytes, leak, place};
+use crate::pages::words::{leak, place};
 use crate::recommend::{Finding, Leak};
-use crate::report::words::{clean, seconds};
+use crate::report::words::{bytes, clean, seconds};
 
 pub(super) fn leaks(leaks: &[Leak]) -> Markup {
     html! {

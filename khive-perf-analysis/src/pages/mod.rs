@@ -21,4 +21,5 @@ mod words;
 pub use self::history::refresh;
 pub use self::overview::{Overview, Row};
 pub use self::router::router;
-pub use self::words::{bytes, time, utc};
+pub use self::words::{time, utc};
+pub use crate::report::words::bytes;

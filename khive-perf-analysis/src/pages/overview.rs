@@ -101,15 +101,13 @@ impl Overview {
     /// Seconds from its start to its end, where it has ended.
     #[must_use]
     pub fn seconds(&self) -> Option<f64> {
-        let ended = self.info.ended_unix_ns?;
-        Some(ended.saturating_sub(self.info.started_unix_ns) as f64 / 1e9)
+        self.info.seconds()
     }
 }
 
 /// The facts of a run that recommendations are made from.
 fn facts(store: &Store, info: &RunInfo, series: &[SeriesTotal]) -> Result<Facts, Error> {
-    let ended = info.ended_unix_ns.unwrap_or(info.started_unix_ns);
-    let seconds = ended.saturating_sub(info.started_unix_ns) as f64 / 1e9;
+    let seconds = info.seconds().unwrap_or_default();
     let spans = store.spans(info.id)?;
     Ok(Facts::of(series, seconds).with_spans(&spans))
 }

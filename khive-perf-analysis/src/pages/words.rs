@@ -2,7 +2,7 @@
 
 use crate::points;
 use crate::recommend::Leak;
-use crate::report::words;
+use crate::report::words::{self, bytes};
 
 /// `2026-11-23 07:05:00`, by Howard Hinnant's days-to-civil algorithm.
 #[must_use]
@@ -38,23 +38,6 @@ pub fn time(value: Option<f64>) -> String {
 /// A share in percent, or a dash.
 pub(super) fn share(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
-}
-
-/// A number of bytes, in units of 1024.
-#[must_use]
-pub fn bytes(value: f64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut scaled, mut unit) = (value, 0);
-    while scaled.abs() >= 1024.0 && unit + 1 < UNITS.len() {
-        scaled /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if unit == 0 || scaled.abs() >= 100.0 {
-        0
-    } else {
-        1
-    };
-    format!("{scaled:.decimals$} {}", UNITS[unit])
 }
 
 /// Bytes per call, or a dash.
@@ -99,18 +82,5 @@ mod tests {
         assert_eq!(utc(951_827_696_000_000_000), "2000-02-29 12:34:56");
         assert_eq!(utc(1_795_417_499_999_999_999), "2026-11-23 07:04:59");
         assert_eq!(utc(4_107_542_400_000_000_000), "2100-03-01 00:00:00");
-    }
-
-    #[test]
-    fn bytes_have_a_unit_that_fits() {
-        for (value, want) in [
-            (0.0, "0 B"),
-            (1023.0, "1023 B"),
-            (1536.0, "1.5 KiB"),
-            (512.0 * 1024.0 * 1024.0, "512 MiB"),
-            (1e18, "909495 TiB"),
-        ] {
-            assert_eq!(bytes(value), want);
-        }
     }
 }

@@ -96,8 +96,8 @@ fn row(finding: &Finding) -> Markup {
                 (finding.verdict.as_str())
                 @if let Some(severity) = words::severity(finding) { ", " (severity) }
             }
-            td class="n" { (time(measured.and_then(|measured| measured.base_s))) }
-            td class="n" { (time(measured.and_then(|measured| measured.candidate_s))) }
+            td class="n" { (time(measured.and_then(|measured| measured.base))) }
+            td class="n" { (time(measured.and_then(|measured| measured.candidate))) }
             td class="n" { (change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor))) }
             td {
                 @if let Some(change) = change { (plot(change)) }
@@ -114,8 +114,8 @@ fn measures(finding: &Finding) -> Markup {
         html! {
             tr {
                 td { (measured.measure.as_str()) }
-                td class="n" { (time(measured.base_s)) }
-                td class="n" { (time(measured.candidate_s)) }
+                td class="n" { (words::value(measured.measure, measured.base)) }
+                td class="n" { (words::value(measured.measure, measured.candidate)) }
                 td class="n" { (factor.unwrap_or_else(|| "-".to_owned())) }
             }
         }

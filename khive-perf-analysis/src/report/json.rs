@@ -12,8 +12,8 @@
 //!     "service": "shop", "group": "checkout", "name": "checkout::price",
 //!     "verdict": "regressed", "reason": null, "more_runs": null, "severity": "moderate",
 //!     "severity_at_least": "moderate", "judged_on": "typical", "adjusted_p": 0.0001,
-//!     "measures": [{"measure": "typical", "base_s": 0.001, "candidate_s": 0.002,
-//!                   "factor": 2.0, "low": 1.9, "high": 2.1, "verdict": "regressed", "adjusted_p": 0.0001}],
+//!     "measures": [{"measure": "typical", "unit": "s", "base": 0.001, "candidate": 0.002, "base_s": 0.001, "candidate_s": 0.002,
+//!                   "factor": 2.0, "low": 1.9, "high": 2.1, "verdict": "regressed", "decides": true, "adjusted_p": 0.0001}],
 //!     "counts": [{"count": "allocated", "base": 640.0, "candidate": 640.0, "factor": 1.0, "is_exact": true, "rises": false}],
 //!     "failures": {"base": 0.0, "candidate": 0.0, "verdict": "unchanged", "adjusted_p": 1.0},
 //!     "calls": {"base": {"runs": 5, "per_run": 1000.0, "error_rate": 0.0}, "candidate": {}},
@@ -22,13 +22,13 @@
 //! }
 //! ```
 //!
-//! Times are in seconds; `factor`, `low` and `high` are candidate by base, so 1.1 is 10 % slower. What is not
-//! known is `null`. `format` grows when a field changes its meaning or goes; new fields may come at any time. The schema is
+//! Times are in seconds; `factor`, `low` and `high` are candidate by base, so 1.1 is 10 % slower. Of measures that are no times,
+//! `base_s` and `candidate_s` are `null`. What is not known is `null`. `format` grows when a field changes its meaning or goes; new fields may come at any time. The schema is
 //! `docs/schemas/comparison.json`.
 
 use serde::Serialize;
 
-use crate::detect::{self, Calls, Comparison, Drift, Finding, Measured, Reason, Verdict};
+use crate::detect::{self, Calls, Comparison, Drift, Finding, Measured, Reason, Unit, Verdict};
 use crate::report::words;
 
 /// Version of the shape above.
@@ -92,12 +92,16 @@ struct Callsite<'a> {
 #[derive(Serialize)]
 struct Measure {
     measure: &'static str,
+    unit: &'static str,
+    base: Option<f64>,
+    candidate: Option<f64>,
     base_s: Option<f64>,
     candidate_s: Option<f64>,
     factor: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
     verdict: &'static str,
+    decides: bool,
     adjusted_p: f64,
 }
 
@@ -221,14 +225,23 @@ impl<'a> Callsite<'a> {
 impl Measure {
     fn of(measured: &Measured) -> Self {
         let interval = measured.change.and_then(|change| change.interval);
+        let unit = measured.measure.unit();
         Self {
             measure: measured.measure.as_str(),
-            base_s: measured.base_s,
-            candidate_s: measured.candidate_s,
+            unit: match unit {
+                Unit::Seconds => "s",
+                Unit::PerSecond => "1/s",
+                Unit::Bytes => "By",
+            },
+            base: measured.base,
+            candidate: measured.candidate,
+            base_s: measured.base.filter(|_| unit == Unit::Seconds),
+            candidate_s: measured.candidate.filter(|_| unit == Unit::Seconds),
             factor: measured.change.map(|change| change.factor),
             low: interval.map(|interval| interval.low),
             high: interval.map(|interval| interval.high),
             verdict: measured.verdict.as_str(),
+            decides: measured.decides,
             adjusted_p: measured.adjusted_p,
         }
     }

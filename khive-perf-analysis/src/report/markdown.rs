@@ -113,8 +113,8 @@ fn row(finding: &Finding) -> String {
         "| {} | {} | {} | {} | {} | {} | {verdict} |\n",
         escape(&finding.key.name),
         escape(&finding.key.group),
-        time(measured.and_then(|measured| measured.base_s)),
-        time(measured.and_then(|measured| measured.candidate_s)),
+        time(measured.and_then(|measured| measured.base)),
+        time(measured.and_then(|measured| measured.candidate)),
         change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor)),
         words::interval(change),
     )

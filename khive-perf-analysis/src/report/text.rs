@@ -96,8 +96,8 @@ fn row(finding: &Finding) -> [String; COLUMNS] {
     [
         words::clean(&finding.key.name),
         words::clean(&finding.key.group),
-        time(measured.and_then(|measured| measured.base_s)),
-        time(measured.and_then(|measured| measured.candidate_s)),
+        time(measured.and_then(|measured| measured.base)),
+        time(measured.and_then(|measured| measured.candidate)),
         change.map_or_else(|| "-".to_owned(), |change| words::percent(change.factor)),
         words::interval(change),
         finding.verdict.as_str().to_owned(),

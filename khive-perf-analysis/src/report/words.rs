@@ -1,6 +1,8 @@
 //! Wording that the reports share: durations, changes, intervals, and the closing sentence.
 
-use crate::detect::{Calls, Change, Comparison, Drift, Finding, Measure, Reason, Side, Verdict};
+use crate::detect::{
+    Calls, Change, Comparison, Drift, Finding, Measure, Reason, Side, Unit, Verdict,
+};
 use crate::model::Metric;
 
 /// Three significant digits and a unit: `1.23 ms`.
@@ -23,6 +25,36 @@ pub(crate) fn seconds(value: f64) -> String {
         _ => 2,
     };
     format!("{scaled:.decimals$} {unit}")
+}
+
+/// A number of bytes, in units of 1024.
+#[must_use]
+pub fn bytes(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut scaled, mut unit) = (value, 0);
+    while scaled.abs() >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || scaled.abs() >= 100.0 {
+        0
+    } else {
+        1
+    };
+    format!("{scaled:.decimals$} {}", UNITS[unit])
+}
+
+/// A value of a measure with its unit, or a dash.
+pub(crate) fn value(measure: Measure, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
+    match measure.unit() {
+        Unit::Seconds => seconds(value),
+        Unit::PerSecond if value >= 1e6 => format!("{value:.2e}/s"),
+        Unit::PerSecond => format!("{value:.1}/s"),
+        Unit::Bytes => bytes(value),
+    }
 }
 
 /// A factor as a signed percentage: `+12.3 %`; in multiples where percentages get long: `x14.2`.
@@ -172,13 +204,12 @@ pub(crate) fn told(finding: &Finding) -> String {
     let name = clean(&finding.key.name);
     let severity = severity(finding).unwrap_or_default();
     let measured = finding.measured(Measure::JUDGED);
-    let time = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), seconds);
     let mut text = format!("{severity} regression: {name}");
     if let Some(measured) = measured {
         text.push_str(&format!(
             " takes {}, was {}",
-            time(measured.candidate_s),
-            time(measured.base_s)
+            value(measured.measure, measured.candidate),
+            value(measured.measure, measured.base)
         ));
     }
     if let Some(change) = finding.change() {
@@ -237,6 +268,31 @@ pub(crate) fn notes(finding: &Finding) -> Vec<String> {
             percent(count.factor())
         ));
     }
+    for (measure, what) in [
+        (Measure::Throughput, "gets through less"),
+        (Measure::Retained, "retains more"),
+    ] {
+        let measured = finding.measured(measure);
+        let worse = measured.filter(|measured| measured.verdict == Verdict::Regressed);
+        if let Some((measured, change)) = worse.and_then(|it| Some((it, it.change?))) {
+            notes.push(format!(
+                "{what}: {}, was {} ({})",
+                value(measure, measured.candidate),
+                value(measure, measured.base),
+                percent(change.factor)
+            ));
+        }
+    }
+    // What was asked to decide and cannot must not pass by silence.
+    let beside = finding.measures.iter().filter(|it| it.decides);
+    for measured in beside.filter(|it| it.measure != Measure::JUDGED) {
+        if let Verdict::Inconclusive(reason) = measured.verdict {
+            notes.push(format!(
+                "{} decides nothing: {reason}",
+                measured.measure.as_str()
+            ));
+        }
+    }
     if finding.fails_more() {
         let rate = |calls: &Calls| format!("{:.1} %", calls.error_rate * 100.0);
         notes.push(format!(
@@ -266,6 +322,19 @@ mod tests {
             (f64::NAN, "-"),
         ] {
             assert_eq!(seconds(value), want);
+        }
+    }
+
+    #[test]
+    fn bytes_have_a_unit_that_fits() {
+        for (value, want) in [
+            (0.0, "0 B"),
+            (1023.0, "1023 B"),
+            (1536.0, "1.5 KiB"),
+            (512.0 * 1024.0 * 1024.0, "512 MiB"),
+            (1e18, "909495 TiB"),
+        ] {
+            assert_eq!(bytes(value), want);
         }
     }
 

@@ -11,6 +11,9 @@ use crate::store::{RunInfo, SPAN_DURATION, SeriesTotal, UNKNOWN_SERVICE};
 /// Prefix of every metric that describes a measured function.
 const FUNCTION: &str = "khive.perf.function.";
 
+/// What a leak detector says is alive of what was allocated in the calls of a function.
+const RETAINED: &str = "khive.perf.leak.retained";
+
 /// The instrumentation scope of the SDK.
 const SDK: &str = "khive-perf";
 
@@ -40,10 +43,12 @@ pub(crate) fn run(info: &RunInfo, series: &[SeriesTotal]) -> Run {
             None => add_duration(&mut callsites, series),
         }
     }
+    add_retained(&mut callsites, series);
     Run {
         id: info.id,
         name: info.name.clone(),
         started_unix_ns: info.started_unix_ns,
+        seconds: info.seconds(),
         callsites,
     }
 }
@@ -95,6 +100,29 @@ fn add_function(
             callsite.allocations = callsite.allocations.saturating_add(whole(&series.value));
         }
         _ => {}
+    }
+}
+
+/// Adds what is retained to the callsite of that name; of two groups with one name nobody knows whose it is.
+fn add_retained(callsites: &mut BTreeMap<CallsiteKey, CallsiteRun>, series: &[SeriesTotal]) {
+    // An origin has a series for each verdict that it had: the newest one says what is alive.
+    let mut origins: BTreeMap<(String, &str, &str), (u64, u64)> = BTreeMap::new();
+    for series in series.iter().filter(|series| series.metric == RETAINED) {
+        let text = |key: &str| series.attributes.get(key).and_then(Json::as_str);
+        if let Some(name) = text("khive.perf.name") {
+            let origin = text("khive.perf.leak.origin").unwrap_or_default();
+            let key = (service(&series.resource), name, origin);
+            let newest = origins.entry(key).or_default();
+            *newest = (*newest).max((series.time_unix_ns, whole(&series.value)));
+        }
+    }
+    for ((service, name, _), (_, bytes)) in &origins {
+        let is_of = |key: &CallsiteKey| key.service == *service && key.name == *name;
+        let mut named = callsites.iter_mut().filter(|(key, _)| is_of(key));
+        if let (Some((_, callsite)), None) = (named.next(), named.next()) {
+            let retained = callsite.retained_bytes.get_or_insert_default();
+            *retained = retained.saturating_add(*bytes);
+        }
     }
 }
 

@@ -195,6 +195,17 @@ pub struct SeriesTotal {
     pub value: Value,
 }
 
+// === impl RunInfo ===
+
+impl RunInfo {
+    /// Seconds from its start to its end, where it has ended.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        let ended = self.ended_unix_ns?.checked_sub(self.started_unix_ns)?;
+        Some(ended as f64 / 1e9)
+    }
+}
+
 // === impl Store ===
 
 impl Store {

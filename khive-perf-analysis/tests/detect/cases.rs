@@ -1,7 +1,9 @@
 //! Single cases with one right answer.
 
+use khive_perf_analysis::detect::rules::{Callsites, Decider, Rules};
 use khive_perf_analysis::detect::{
-    Comparison, Drift, Finding, Measure, Reason, Settings, Severity, Verdict, compare,
+    Comparison, Drift, Finding, History, Measure, Reason, Settings, Severity, Verdict, compare,
+    compare_knowing,
 };
 use khive_perf_analysis::model::{CallsiteRun, Run};
 use khive_perf_analysis::report;
@@ -468,6 +470,150 @@ fn more_calls_alone_do_not_make_an_origin() {
             .for_each(|count| *count *= 10);
     });
     assert_eq!(comparison.origin(), None);
+}
+
+/// Runs of ten seconds, in which each callsite of a service is called so often, `rate` times as often as at first.
+fn paced(rates: &[f64], machine: f64) -> Vec<Run> {
+    let mut rng = Rng::new(3);
+    let world = service(&mut rng, 12);
+    let mut runs: Vec<Run> = (rates.iter())
+        .map(|_| run(&mut rng, "paced", &world, &[1.0; 12], machine))
+        .collect();
+    for (run, rate) in runs.iter_mut().zip(rates) {
+        run.seconds = Some(10.0);
+        for callsite in run.callsites.values_mut() {
+            #[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
+            #[expect(clippy::cast_sign_loss, reason = "not negative")]
+            let calls = (rate * callsite.calls[0] as f64).round() as u64;
+            callsite.calls[0] = calls;
+        }
+    }
+    runs
+}
+
+/// Throughput of all callsites decides, too.
+fn deciding(base: &[Run], candidate: &[Run]) -> Comparison {
+    let rules = Rules {
+        deciders: vec![Decider {
+            of: Callsites::default(),
+            measures: vec![Measure::Throughput],
+        }],
+        ..Rules::default()
+    };
+    let settings = Settings::default();
+    compare_knowing(&History::new(), base, candidate, &settings, &rules)
+}
+
+fn throughputs(comparison: &Comparison) -> Vec<Verdict> {
+    let findings = comparison.findings.iter();
+    let measured = findings.filter_map(|finding| finding.measured(Measure::Throughput));
+    measured.map(|measured| measured.verdict).collect()
+}
+
+#[test]
+fn fewer_calls_a_second_are_a_regression_where_throughput_decides() {
+    let base = paced(&[1.0, 1.01, 0.99, 1.005], 1.0);
+    let candidate = paced(&[0.5, 0.505, 0.495, 0.51], 1.0);
+    let found = judge(&base, &candidate);
+    assert_eq!(throughputs(&found), [Verdict::Regressed; 12]);
+    assert_eq!(found.verdict(), Verdict::Unchanged);
+    let found = deciding(&base, &candidate);
+    assert_eq!(found.verdict(), Verdict::Regressed);
+    for finding in &found.findings {
+        assert_eq!(finding.verdict, Verdict::Regressed, "{}", finding.key.name);
+        assert_eq!(finding.severity, Some(Severity::Moderate));
+        assert_eq!(finding.severity_at_least, Some(Severity::Moderate));
+    }
+    // The other way round it is an improvement of that measure, and none of the callsite.
+    let found = deciding(&candidate, &base);
+    assert_eq!(throughputs(&found), [Verdict::Improved; 12]);
+    assert_eq!(found.verdict(), Verdict::Unchanged);
+}
+
+#[test]
+fn a_number_of_calls_that_the_load_gives_says_nothing() {
+    let given = |count: f64, seconds: [f64; 3]| {
+        let mut runs = paced(&[count; 3], 1.0);
+        for (run, seconds) in runs.iter_mut().zip(seconds) {
+            run.seconds = Some(seconds);
+        }
+        runs
+    };
+    // Twice as long for the same calls, or half as many by design: neither is the callsite's pace.
+    let base = given(1.0, [10.0, 10.1, 9.9]);
+    for candidate in [
+        given(1.0, [20.0, 20.2, 19.9]),
+        given(0.5, [10.0, 10.1, 9.9]),
+    ] {
+        let found = deciding(&base, &candidate);
+        let unknown = Verdict::Inconclusive(Reason::CallsGiven);
+        assert_eq!(throughputs(&found), [unknown; 12]);
+        assert_eq!(found.verdict(), Verdict::Unchanged);
+        let text = report::text::comparison(&found);
+        let told = "throughput decides nothing: every run makes the same number of calls";
+        assert!(text.contains(told), "{text}");
+    }
+    // Where no run says how long it took, there is no such measure.
+    let mut timeless = base;
+    for run in &mut timeless {
+        run.seconds = None;
+    }
+    assert!(throughputs(&judge(&timeless, &timeless)).is_empty());
+}
+
+#[test]
+fn a_machine_that_drifts_makes_no_throughput_worse() {
+    let rates = [1.0, 1.01, 0.99, 1.005, 0.995];
+    let base = paced(&rates, 1.0);
+    // A load that keeps its pace on a faster machine, and one that does not on a slower one.
+    for (machine, pace) in [(0.9, 1.0), (1.1, 1.0 / 1.1)] {
+        let candidate = paced(&rates.map(|rate| rate * pace), machine);
+        let found = deciding(&base, &candidate);
+        assert!(
+            matches!(found.drift, Drift::Removed { .. }),
+            "{:?}",
+            found.drift
+        );
+        assert_eq!(throughputs(&found), [Verdict::Unchanged; 12], "{machine}");
+        assert_eq!(found.verdict(), Verdict::Unchanged);
+    }
+    // What the machine does not explain is left.
+    let candidate = paced(&rates.map(|rate| rate / 2.2), 1.1);
+    assert_eq!(
+        throughputs(&deciding(&base, &candidate)),
+        [Verdict::Regressed; 12]
+    );
+}
+
+#[test]
+fn retained_bytes_are_judged_above_a_floor_of_their_own() {
+    let retaining = |bytes: [u64; 3]| {
+        let mut runs = singles(&[1e-3, 1.001e-3, 0.999e-3]);
+        for (run, bytes) in runs.iter_mut().zip(bytes) {
+            for callsite in run.callsites.values_mut() {
+                callsite.retained_bytes = Some(bytes);
+            }
+        }
+        runs
+    };
+    let verdict = |base: [u64; 3], candidate: [u64; 3]| {
+        let found = judge(&retaining(base), &retaining(candidate));
+        only(&found).measured(Measure::Retained).unwrap().verdict
+    };
+    let (little, much) = ([20_000, 20_400, 19_900], [2_000_000, 2_040_000, 1_990_000]);
+    assert_eq!(verdict(little, much), Verdict::Regressed);
+    assert_eq!(verdict(much, little), Verdict::Improved);
+    assert_eq!(verdict(much, much), Verdict::Unchanged);
+    assert_eq!(
+        verdict(little, little.map(|bytes| 3 * bytes)),
+        Verdict::Unchanged
+    );
+    // Where only one side tells, nothing can be compared.
+    let found = judge(&singles(&[1e-3; 3]), &retaining(much));
+    let measured = only(&found).measured(Measure::Retained).unwrap();
+    assert_eq!((measured.base, measured.change), (None, None));
+    let unknown = Verdict::Inconclusive(Reason::OneSideTells);
+    assert_eq!(measured.verdict, unknown);
 }
 
 #[test]

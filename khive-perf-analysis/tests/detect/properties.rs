@@ -161,23 +161,30 @@ fn absurd_run() -> impl Strategy<Value = Run> {
         any::<[u64; 4]>(),
         absurd_number(),
         absurd_number(),
+        any::<Option<u64>>(),
     )
-        .prop_map(|(ok, calls, self_time_s, busy_time_s)| CallsiteRun {
-            ok,
-            calls,
-            self_time_s,
-            busy_time_s,
-            ..CallsiteRun::default()
-        });
+        .prop_map(
+            |(ok, calls, self_time_s, busy_time_s, retained_bytes)| CallsiteRun {
+                ok,
+                calls,
+                self_time_s,
+                busy_time_s,
+                retained_bytes,
+                ..CallsiteRun::default()
+            },
+        );
     let key = ("[a|\n]{0,2}", "[ab]{0,1}").prop_map(|(name, group)| CallsiteKey {
         service: "s".into(),
         group,
         name,
     });
-    proptest::collection::btree_map(key, callsite, 0..10).prop_map(|callsites| Run {
+    let callsites = proptest::collection::btree_map(key, callsite, 0..10);
+    let seconds = proptest::option::of(absurd_number());
+    (callsites, seconds).prop_map(|(callsites, seconds)| Run {
         id: 0,
         name: "absurd\nname".into(),
         started_unix_ns: 0,
+        seconds,
         callsites,
     })
 }
@@ -196,7 +203,7 @@ proptest! {
             for measured in &finding.measures {
                 let change = measured.change;
                 let ends = change.and_then(|change| change.interval).map(|i| [i.low, i.high]);
-                let all = [measured.base_s, measured.candidate_s, change.map(|change| change.factor)];
+                let all = [measured.base, measured.candidate, change.map(|change| change.factor)];
                 let all = all.into_iter().flatten().chain(ends.into_iter().flatten());
                 prop_assert!(all.into_iter().all(f64::is_finite), "{measured:?}");
             }

@@ -151,6 +151,7 @@ pub(crate) fn run(
         id: 0,
         name: name.into(),
         started_unix_ns: 0,
+        seconds: None,
         callsites,
     }
 }

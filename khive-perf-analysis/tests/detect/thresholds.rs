@@ -34,6 +34,7 @@ fn the_documentation_lists_every_threshold_with_its_value() {
         ("P_MAX", P_MAX),
         ("MIN_EFFECT", MIN_EFFECT),
         ("MIN_EFFECT_S", MIN_EFFECT_S),
+        ("MIN_EFFECT_BYTES", MIN_EFFECT_BYTES),
         ("BLIND_ABOVE", BLIND_ABOVE),
         ("SUSPECT_ABOVE", SUSPECT_ABOVE),
         ("CRITICAL_ABOVE", CRITICAL_ABOVE),

@@ -4,6 +4,7 @@
 mod callsites;
 mod cli;
 mod config;
+mod deciding;
 mod grpc;
 mod histories;
 mod hostile;

@@ -1,27 +1,51 @@
-//! Floors: the smallest change worth a verdict, callsite by callsite.
+//! Rules: what is asked of some callsites beyond the settings: the smallest change worth a verdict, and what decides.
 
+use crate::detect::measure::Measure;
 use crate::detect::settings::Settings;
 use crate::model::CallsiteKey;
 
-/// What some callsites have in common, and how large a change of theirs must be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Floor {
+/// Which callsites a rule is for: those that fit all that is said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Callsites {
     /// The service, or any.
     pub service: Option<String>,
     /// The group, or any.
     pub group: Option<String>,
     /// The name, with `*` for any text, or any.
     pub name: Option<String>,
+}
+
+/// How large a change of some callsites must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Floor {
+    /// Of which.
+    pub of: Callsites,
     /// Smallest relative change worth a verdict; 0.05 is 5 %.
     pub min_effect: f64,
 }
 
-/// Floors, of which the first that fits holds; where none does, that of the settings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Floors(pub Vec<Floor>);
+/// What decides the verdict of some callsites beside the typical call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decider {
+    /// Of which.
+    pub of: Callsites,
+    /// The measures whose regression is one of the callsite.
+    pub measures: Vec<Measure>,
+}
 
-impl Floor {
-    fn fits(&self, key: &CallsiteKey) -> bool {
+/// All rules of a comparison.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// The first that fits holds; where none does, that of the settings.
+    pub floors: Vec<Floor>,
+    /// All that fit hold.
+    pub deciders: Vec<Decider>,
+}
+
+impl Callsites {
+    /// Whether a callsite is one of them.
+    #[must_use]
+    pub fn have(&self, key: &CallsiteKey) -> bool {
         let is = |wanted: &Option<String>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| matches(wanted, name))
         };
@@ -29,16 +53,23 @@ impl Floor {
     }
 }
 
-impl Floors {
+impl Rules {
     /// The settings as they are for one callsite.
-    pub(crate) fn of(&self, key: &CallsiteKey, settings: &Settings) -> Settings {
-        let floor = self.0.iter().find(|floor| floor.fits(key));
+    pub(crate) fn settings(&self, key: &CallsiteKey, settings: &Settings) -> Settings {
+        let floor = self.floors.iter().find(|floor| floor.of.have(key));
         let min_effect = floor.map_or(settings.min_effect, |floor| floor.min_effect);
         Settings {
             min_effect,
             ..*settings
         }
         .sane()
+    }
+
+    /// Whether a measure decides about a callsite.
+    pub(crate) fn decides(&self, measure: Measure, key: &CallsiteKey) -> bool {
+        let is_named =
+            |decider: &Decider| decider.measures.contains(&measure) && decider.of.have(key);
+        measure == Measure::JUDGED || self.deciders.iter().any(is_named)
     }
 }
 
