@@ -118,7 +118,7 @@ impl Run {
 /// What a run that is none ends the whole with.
 fn failure(command: &[String], finished: &Finished) -> Result<Option<ExitCode>, Failure> {
     match finished.exit_code {
-        Some(0) if finished.received.points + finished.received.spans == 0 => {
+        Some(0) if finished.callsites == 0 => {
             complain(command, finished);
             Ok(Some(ExitCode::from(EXIT_ERROR)))
         }
@@ -156,10 +156,18 @@ fn report(name: &str, which: &str, finished: &Finished) {
 
 fn complain(command: &[String], finished: &Finished) {
     let program = command.first().map_or("the command", String::as_str);
-    let refused = finished.received.refused;
-    output::say(&if refused > 0 {
+    let received = finished.received;
+    let arrived = received.points + received.spans;
+    output::say(&if arrived > 0 {
         format!(
-            "error: nothing was stored: all of {refused} requests from `{program}` were refused"
+            "error: nothing was measured: {arrived} points and spans arrived from `{program}`, and none is of a callsite: \
+                 is a function marked with #[khive_perf::measure], and called, or does another source send spans or \
+                 durations? KHIVE_PERF=off and the feature `enabled` turn measuring off; the run counts as failed"
+        )
+    } else if received.refused > 0 {
+        format!(
+            "error: nothing was stored: all of {} requests from `{program}` were refused",
+            received.refused
         )
     } else {
         format!(

@@ -176,7 +176,8 @@ impl Recording {
 
     /// Finishes the requests in flight, stops listening, and ends the run.
     ///
-    /// The run is complete where `exit_code` is absent or 0 and points arrived, and has failed otherwise.
+    /// The run is complete where `exit_code` is absent or 0 and it has a callsite, and has failed otherwise: a run in which
+    /// nothing was measured must not be compared with.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl Recording {
             None => Received::default(),
         };
         let recorded = self.store.load(self.run)?;
-        let well = exit_code.unwrap_or_default() == 0 && received.points + received.spans > 0;
+        let well = exit_code.unwrap_or_default() == 0 && !recorded.callsites.is_empty();
         self.store.finish_run(
             self.run,
             Ending {

@@ -7,10 +7,13 @@ use khive_perf_analysis::run::Recording;
 use khive_perf_analysis::store::{Status, Store};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 
-use crate::support::{calls, db_in};
+use crate::support::{CUMULATIVE, START, calls, db_in, metric, request, sum, sum_point};
 
 /// Tells the test below that it is a child of another, and how to end.
 const AS_CHILD: &str = "KHIVE_PERF_TEST_CHILD_EXITS_WITH";
+
+/// Tells the test of that name that it is a child of another.
+const MEASURES_NOTHING: &str = "KHIVE_PERF_TEST_CHILD_MEASURES_NOTHING";
 
 /// Set by `Recording::env`.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
@@ -165,6 +168,52 @@ fn run_is_loud_where_nothing_arrives() {
         "{said}"
     );
     assert!(output.stdout.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_is_loud_where_what_arrives_is_of_no_callsite() {
+    if let (Ok(_), Ok(endpoint)) = (std::env::var(MEASURES_NOTHING), std::env::var(ENDPOINT)) {
+        let mut client = MetricsServiceClient::connect(endpoint)
+            .await
+            .expect("a listening receiver");
+        let point = sum_point(&[], START, START + 1, 3);
+        let threads = metric(
+            "process.thread.count",
+            "{thread}",
+            sum(CUMULATIVE, vec![point]),
+        );
+        let request = request("shop", "1", vec![threads]);
+        client.export(request).await.expect("stored");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = db_in(&dir);
+    let test = std::env::current_exe().expect("this binary");
+    let test = test.to_str().expect("a path");
+    let child = "measured_run::run_is_loud_where_what_arrives_is_of_no_callsite";
+    let base = format!("'{test}' --exact {child}");
+    for more in [&["--runs", "2"][..], &["--interleave", &base]] {
+        let output = khive_perf(&db)
+            .args(["run", "--name", "x"])
+            .args(more)
+            .args(["--", test, "--exact", child])
+            .env(MEASURES_NOTHING, "1")
+            .output()
+            .expect("our binary");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {said}");
+        assert!(
+            said.contains("error: nothing was measured: 1 points and spans arrived")
+                && said.contains("#[khive_perf::measure]"),
+            "{more:?}: {said}"
+        );
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(!answer.contains("regress"), "{more:?}: {answer}");
+    }
+    // One run of each, and none that a later comparison takes for a good one.
+    let runs = Store::open(&db).expect("opened").runs().expect("runs");
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().all(|run| run.status == Status::Failed));
 }
 
 #[test]

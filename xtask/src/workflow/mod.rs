@@ -53,9 +53,9 @@ const CASES: &[Case] = &[
         event: "pull_request",
         base: Side::Well,
         head: Side::Silent,
-        // What the operating system counts of the process is sent all the same, so that the runs are not empty.
-        ends: Some(("Judge", 2)),
-        says: &["nothing was judged", "nothing was measured in `head`"],
+        // What the operating system counts of the process is sent all the same, and is nothing that was measured.
+        ends: Some(("Measure both, in turns", 2)),
+        says: &["nothing was measured; the log says why (exit code 2)"],
     },
     Case {
         name: "a base without khive-perf",
