@@ -34,4 +34,5 @@ mod sampling;
 mod snapshots;
 mod threads;
 mod traces;
+mod traces_reqwest;
 mod traces_services;

@@ -22,7 +22,9 @@ use crate::tracer::SpanKind;
 /// The name should be one of few. The span has the attributes `http.request.method`, `server.address`, `url.path` and
 /// `http.response.status_code`; an answer of 500 and above, and an error of the client, is a failure.
 ///
-/// The client must be one that can be cloned, as those of `hyper-util`, tonic and reqwest can.
+/// The client must be one that can be cloned, and that takes requests of `http`, as those of `hyper-util` and tonic do. That of
+/// reqwest has requests of its own, which those of `http` become: give the layer a `tower::service_fn` that calls
+/// `client.execute(request.try_into()?)` and makes an `http::Response` of the answer.
 ///
 /// # Examples
 ///
