@@ -390,6 +390,14 @@ pub(crate) fn heap_stack_frames() -> usize {
     HEAP_STACK_FRAMES.load(Ordering::Relaxed)
 }
 
+#[cfg_attr(
+    not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(miri)
+    )),
+    expect(dead_code, reason = "no stack is walked")
+)]
 pub(crate) fn heap_frame_pointers() -> bool {
     HEAP_FRAME_POINTERS.load(Ordering::Relaxed)
 }
