@@ -6,11 +6,10 @@ use khive_perf_analysis::detect::History;
 use khive_perf_analysis::detect::trend::{self, TrendSettings};
 use khive_perf_analysis::model::{Metric, Run};
 use khive_perf_analysis::pages;
-use khive_perf_analysis::store::Store;
 use khive_perf_analysis::store::history::Scope;
+use khive_perf_analysis::store::{RunInfo, Store};
 
 use crate::cli::Failure;
-use crate::cli::machines::machine;
 
 /// Fewer earlier runs than this say nothing of the noise.
 const RUNS_MIN: usize = 5;
@@ -24,7 +23,7 @@ pub(crate) fn noise(store: &Store, base: &[Run], candidate: &[Run]) -> Result<Hi
     let judged: BTreeSet<i64> = candidate.iter().map(|run| run.id).collect();
     let machines: BTreeSet<Option<String>> = (infos.iter())
         .filter(|info| judged.contains(&info.id))
-        .map(machine)
+        .map(RunInfo::machine)
         .collect();
     let names: BTreeSet<&str> = base
         .iter()
@@ -33,7 +32,7 @@ pub(crate) fn noise(store: &Store, base: &[Run], candidate: &[Run]) -> Result<Hi
         .collect();
     let earlier: BTreeSet<i64> = (infos.iter())
         .filter(|info| !judged.contains(&info.id) && names.contains(info.name.as_str()))
-        .filter(|info| machines.contains(&machine(info)))
+        .filter(|info| machines.contains(&info.machine()))
         .map(|info| info.id)
         .collect();
     let mut known = History::new();

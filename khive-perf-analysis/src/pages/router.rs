@@ -21,7 +21,7 @@ use crate::pages::{Overview, html, index, lists, refresh};
 use crate::report;
 use crate::report::words::clean;
 use crate::store::history::Scope;
-use crate::store::{RunInfo, Status, Store};
+use crate::store::{Machines, RunInfo, Status, Store};
 
 /// Pages made at one time; further ones wait.
 const WORKERS: usize = 2;
@@ -41,6 +41,11 @@ struct Pages {
 /// What there is no page for.
 enum Missing {
     Nothing(String),
+    /// What is not done without being asked for again, by this address.
+    Refused {
+        says: String,
+        unless: String,
+    },
     Failed(Error),
 }
 
@@ -52,6 +57,7 @@ struct Asked {
     metric: Option<String>,
     base: Option<String>,
     candidate: Option<String>,
+    across_machines: Option<bool>,
 }
 
 /// The pages of a database: `/`, `/runs/ID`, `/compare`, `/trend`, `/leaks` and `/recommendations`.
@@ -111,6 +117,9 @@ async fn answer(
     let (status, text) = match made.await {
         Ok(Ok(text)) => (StatusCode::OK, text),
         Ok(Err(Missing::Nothing(says))) => (StatusCode::NOT_FOUND, trouble(&says)),
+        Ok(Err(Missing::Refused { says, unless })) => {
+            (StatusCode::CONFLICT, refusal(&says, &unless))
+        }
         Ok(Err(Missing::Failed(error))) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             trouble(&error.to_string()),
@@ -149,6 +158,15 @@ fn trouble(says: &str) -> String {
     page("Nothing", Stands::AmongOthers, &body)
 }
 
+fn refusal(says: &str, unless: &str) -> String {
+    let body = html! {
+        h1 { "These runs are not compared" }
+        p { (says) }
+        p { a href=(unless) { "Compare them all the same" } }
+    };
+    page("Not compared", Stands::AmongOthers, &body)
+}
+
 fn of_index(store: &Store) -> Result<String, Missing> {
     Ok(index::runs(&store.runs()?, &store.baseline()?))
 }
@@ -165,20 +183,23 @@ fn of_run(store: &Store, id: i64) -> Result<String, Missing> {
 }
 
 fn of_comparison(store: &Store, asked: &Asked) -> Result<String, Missing> {
-    let side = |name: &Option<String>| -> Result<Vec<Run>, Missing> {
+    let side = |name: &Option<String>| -> Result<(Vec<RunInfo>, Vec<Run>), Missing> {
         let name = name.clone().unwrap_or_default();
         let found = store.runs_named(&name)?;
-        let complete = found.iter().filter(|info| info.status == Status::Complete);
-        let newest: Vec<&RunInfo> = complete.rev().take(SIDE_MAX).collect();
+        let complete = (found.into_iter()).filter(|info| info.status == Status::Complete);
+        let mut newest: Vec<RunInfo> = complete.rev().take(SIDE_MAX).collect();
+        newest.reverse();
         if newest.is_empty() {
             return Err(Missing::Nothing(format!(
                 "there is no complete run called `{name}`"
             )));
         }
-        let load = |info: &&RunInfo| store.load(info.id);
-        Ok(newest.iter().rev().map(load).collect::<Result<_, _>>()?)
+        let runs = newest.iter().map(|info| store.load(info.id));
+        let runs = runs.collect::<Result<_, _>>()?;
+        Ok((newest, runs))
     };
-    let (base, candidate) = (side(&asked.base)?, side(&asked.candidate)?);
+    let (base_infos, base) = side(&asked.base)?;
+    let (candidate_infos, candidate) = side(&asked.candidate)?;
     if base
         .iter()
         .any(|run| candidate.iter().any(|of| of.id == run.id))
@@ -186,8 +207,46 @@ fn of_comparison(store: &Store, asked: &Asked) -> Result<String, Missing> {
         let says = "a run cannot stand on both sides: choose two names";
         return Err(Missing::Nothing(says.to_owned()));
     }
+    let warning = of_machines(asked, &base_infos, &candidate_infos)?;
     let comparison = detect::compare(&base, &candidate, &Settings::default());
-    Ok(report::html::comparison(&comparison))
+    Ok(report::html::with_warning(&comparison, warning.as_deref()))
+}
+
+/// Refuses runs of different machines unless that is asked for, and then says so on the page, as the command does.
+fn of_machines(
+    asked: &Asked,
+    base: &[RunInfo],
+    candidate: &[RunInfo],
+) -> Result<Option<String>, Missing> {
+    let (of_base, of_candidate) = match Machines::of(base, candidate) {
+        Machines::Same => return Ok(None),
+        Machines::HalfKnown => {
+            let says = "one side does not say which machine it is from; if it is another, the comparison says nothing";
+            return Ok(Some(says.to_owned()));
+        }
+        Machines::Different([of_base, of_candidate]) => (of_base, of_candidate),
+    };
+    let [base, candidate] =
+        [&asked.base, &asked.candidate].map(|name| name.as_deref().unwrap_or_default());
+    let says = format!(
+        "`{}` is from {}, and `{}` from {}: another machine is no change of the program",
+        clean(base),
+        clean(&of_base),
+        clean(candidate),
+        clean(&of_candidate)
+    );
+    if asked.across_machines == Some(true) {
+        return Ok(Some(says));
+    }
+    let names = [
+        ("base", base),
+        ("candidate", candidate),
+        ("across_machines", "true"),
+    ];
+    Err(Missing::Refused {
+        says,
+        unless: format!("/compare?{}", html::query(&names)),
+    })
 }
 
 fn of_trend(store: &Store, asked: &Asked) -> Result<String, Missing> {

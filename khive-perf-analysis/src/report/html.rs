@@ -24,6 +24,11 @@ const AXIS: (f64, f64) = (0.5, 4.0);
 
 /// The page, with a newline at its end. The same comparison gives the same bytes.
 pub fn comparison(comparison: &Comparison) -> String {
+    with_warning(comparison, None)
+}
+
+/// The same with what makes it doubtful on top.
+pub(crate) fn with_warning(comparison: &Comparison, warning: Option<&str>) -> String {
     let (worth, rest): (Vec<&Finding>, Vec<&Finding>) = comparison
         .findings
         .iter()
@@ -39,6 +44,7 @@ pub fn comparison(comparison: &Comparison) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
+                @if let Some(warning) = warning { p class="regressed" { strong { "Warning: " (warning) } } }
                 h1 class=(comparison.verdict().as_str()) { (words::summary(comparison)) }
                 p { "Base " (words::side(&comparison.base)) ", candidate " (words::side(&comparison.candidate)) "." }
                 @for remark in [words::borrowed_noise(comparison), words::drift(comparison.drift)].into_iter().flatten() {

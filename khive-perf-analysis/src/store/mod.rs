@@ -3,6 +3,7 @@
 mod assemble;
 mod blob;
 pub mod history;
+mod machine;
 mod row;
 mod sqlite;
 mod total;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assemble::function_key;
+pub use self::machine::Machines;
 use crate::error::Error;
 use crate::model::{CallsiteKey, Metric, Run, Summary};
 use crate::points::logs::ResourceLogs;

@@ -208,6 +208,64 @@ async fn get(receiver: &Receiver, path: &str) -> Answer {
 }
 
 #[test]
+fn a_page_compares_runs_of_two_machines_only_where_that_is_asked_for_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(db_in(&dir)).expect("a new database");
+    for (name, host) in [
+        ("base", Some("a<b>")),
+        ("new", Some("b")),
+        ("again", Some("a<b>")),
+        ("mute", None),
+    ] {
+        for _ in 0..3 {
+            let run = store.create_run(&NewRun {
+                name: name.to_owned(),
+                ..NewRun::default()
+            });
+            let run = run.expect("a run");
+            let mut of = crate::traces::spans_of("shop", &[("work", 1, None, 10)]);
+            if let Some(host) = host {
+                of.resource.insert("host.name".to_owned(), host.into());
+            }
+            store.append_spans(Target::Run(run), &[of]).expect("stored");
+            let ending = Ending {
+                ended_unix_ns: SECOND,
+                exit_code: Some(0),
+                status: Status::Complete,
+            };
+            store.finish_run(run, ending).expect("an end");
+        }
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let pages = pages::router(store.clone());
+        let config = Config::on_free_ports();
+        let receiver = Receiver::start_with(config, store, Target::PerInstance, pages)
+            .await
+            .expect("free ports");
+        let page = async |path: &str| {
+            let answer = get(&receiver, path).await;
+            let html = String::from_utf8(answer.body).expect("UTF-8");
+            check_page(&html);
+            (answer.status, html)
+        };
+        let different = "`base` is from a&lt;b&gt;, and `new` from b: another machine is no change of the program";
+        let (status, html) = page("/compare?base=base&candidate=new").await;
+        assert_eq!(status, 409, "{html}");
+        assert!(html.contains(different) && !html.contains("<table"), "{html}");
+        let anyway = "/compare?base=base&candidate=new&across_machines=true";
+        assert!(html.contains(&anyway.replace('&', "&amp;")), "{html}");
+        let (status, html) = page(anyway).await;
+        assert_eq!(status, 200, "{html}");
+        assert!(html.contains(different) && html.contains("<table"), "{html}");
+        let (status, html) = page("/compare?base=base&candidate=again").await;
+        assert!(status == 200 && !html.contains("machine"), "{html}");
+        let (status, html) = page("/compare?base=base&candidate=mute").await;
+        assert!(status == 200 && html.contains("one side does not say which machine"), "{html}");
+    });
+}
+
+#[test]
 fn browsers_find_pages_beside_the_receiver() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let store = fill(&db_in(&dir));
