@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use khive_perf::testing::{Capture, ManualClock, capture, capture_async};
+use khive_perf::testing::{Capture, Captured, ManualClock, capture, capture_async};
 use khive_perf::{Context as Recording, FutureExt as _, Outcome, measure};
 
 const MS: Duration = Duration::from_millis(1);
@@ -115,6 +115,85 @@ fn a_future_dropped_half_way_is_cancelled_and_flatters_nobody() {
     assert_eq!(
         (stats.busy(), stats.idle(), stats.in_flight()),
         (MS, 5 * MS, 0)
+    );
+}
+
+/// Takes `poll` in its only poll, and `drop` when it is dropped.
+#[measure(sample = 4)]
+async fn takes_long_to_drop(clock: ManualClock, poll: Duration, drop: Duration) {
+    struct Long(ManualClock, Duration);
+    impl Drop for Long {
+        fn drop(&mut self) {
+            self.0.advance(self.1);
+        }
+    }
+    let _long = Long(clock.clone(), drop);
+    clock.advance(poll);
+    std::future::pending::<()>().await;
+}
+
+/// Polls as many of them once and drops them; `within` says what is around that.
+fn dropped(capture: Capture, calls: u64, within: impl FnOnce(&mut dyn FnMut())) -> Captured {
+    let clock = ManualClock::new();
+    let drops = || {
+        for _ in 0..calls {
+            let mut future = Box::pin(takes_long_to_drop(clock.clone(), MS, 20 * MS));
+            assert!(poll_once(future.as_mut()).is_pending());
+            clock.advance(5 * MS);
+        }
+    };
+    capture.clock(&clock).run(|| within(&mut { drops })).1
+}
+
+#[test]
+fn the_drop_of_a_pending_future_takes_time_and_is_no_poll() {
+    let plain = dropped(Capture::new(), 3, |drops| drops());
+    let in_a_trace = dropped(Capture::new(), 3, |drops| {
+        let collector =
+            khive_perf::trace::Collector::new(khive_perf::trace::TraceConfig::default());
+        collector.root("request").scope(drops);
+        assert_eq!(collector.take(usize::MAX).len(), 4);
+    });
+    for captured in [plain, in_a_trace] {
+        let stats = captured.callsite("takes_long_to_drop").unwrap();
+        assert_eq!((stats.calls(), stats.cancelled(), stats.polls()), (3, 3, 3));
+        assert_eq!(stats.max_poll(), MS);
+        assert_eq!((stats.busy(), stats.idle()), (3 * 21 * MS, 3 * 5 * MS));
+        assert_eq!(stats.wall_by(Outcome::Cancelled).sum(), 3 * 26 * MS);
+    }
+    // Most of these are counted only, and the others stand for them.
+    let captured = dropped(Capture::new().sampled(), 4_000, |drops| drops());
+    let stats = captured.callsite("takes_long_to_drop").unwrap();
+    assert_eq!((stats.cancelled(), stats.polls()), (4_000, 4_000));
+    assert!(stats.sampled());
+    assert_eq!(stats.max_poll(), MS);
+    let busy = stats.busy().as_secs_f64() / (4_000 * 21 * MS).as_secs_f64();
+    assert!((0.8..1.2).contains(&busy), "{busy}");
+}
+
+#[test]
+fn a_drop_that_panics_is_no_poll_either() {
+    struct Falls;
+    impl Drop for Falls {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    #[measure]
+    async fn falls_when_dropped() {
+        let _falls = Falls;
+        std::future::pending::<()>().await;
+    }
+    let (caught, captured) = capture(|| {
+        let mut future = Box::pin(falls_when_dropped());
+        assert!(poll_once(future.as_mut()).is_pending());
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(future)))
+    });
+    assert!(caught.is_err());
+    let stats = captured.callsite("falls_when_dropped").unwrap();
+    assert_eq!(
+        (stats.panics(), stats.polls(), stats.in_flight()),
+        (1, 1, 0)
     );
 }
 

@@ -31,8 +31,8 @@ use crate::tracer::Opened;
 /// # Cancellation
 ///
 /// Dropped after its first poll and before its end, it counts as cancelled, with the wall time up to
-/// the drop; what the drop itself takes is measured, too. Dropped before its first poll, it was never
-/// called, and nothing is recorded.
+/// the drop. What the drop itself takes is busy time, too; it is no poll. Dropped before its first
+/// poll, it was never called, and nothing is recorded.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Measured<F, P = Always> {
     /// Pinned with `self`; dropped once, in `Drop`.
@@ -164,7 +164,7 @@ impl<F: Future, P: Judge<F::Output>> Measured<F, P> {
     fn poll_judged(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: nothing is moved out of `this`; `inner` is pinned again below.
         let this = unsafe { self.get_unchecked_mut() };
-        let entered = this.state.enter(this.callsite);
+        let entered = this.state.enter::<POLL>(this.callsite);
         // SAFETY: `inner` is pinned because `self` is, and is moved by nobody.
         let polled = unsafe { Pin::new_unchecked(&mut *this.inner) }.poll(context);
         match &polled {
@@ -181,7 +181,7 @@ impl<F: Future, P: Judge<F::Output>> Measured<F, P> {
 impl<F, P> Drop for Measured<F, P> {
     fn drop(&mut self) {
         let under_way = self.state.registry != 0 && !self.state.ended;
-        let entered = under_way.then(|| self.state.enter(self.callsite));
+        let entered = under_way.then(|| self.state.enter::<DROP>(self.callsite));
         // SAFETY: dropped in place, so a pinned future stays pinned; once, because this is `Drop`.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
         if let Some(entered) = entered {
@@ -207,7 +207,7 @@ impl State {
     }
 
     #[inline]
-    fn enter(&mut self, callsite: &'static Callsite) -> Entered<'_> {
+    fn enter<const IS_POLL: bool>(&mut self, callsite: &'static Callsite) -> Entered<'_, IS_POLL> {
         let word = self.enter_word(callsite);
         Entered { state: self, word }
     }
@@ -344,13 +344,18 @@ impl State {
     }
 }
 
+/// Says of what is measured that it is a poll, which is counted as one.
+const POLL: bool = true;
+/// Says that it is the drop of a future that is pending: its time is the call's, and nobody polled it.
+const DROP: bool = false;
+
 /// One poll, or the drop, of a future. Left by `leave`; if that does not come, by unwinding.
-struct Entered<'a> {
+struct Entered<'a, const IS_POLL: bool> {
     state: &'a mut State,
     word: Word,
 }
 
-impl Entered<'_> {
+impl<const IS_POLL: bool> Entered<'_, IS_POLL> {
     #[inline]
     fn leave(self, outcome: Option<Outcome>) {
         ManuallyDrop::new(self).finish(outcome);
@@ -359,14 +364,14 @@ impl Entered<'_> {
     #[inline]
     fn finish(&mut self, outcome: Option<Outcome>) {
         if let Some(outcome) = outcome {
-            self.state.end(self.word, outcome);
+            self.state.end::<IS_POLL>(self.word, outcome);
         } else {
             let _ = self.state.pause(self.word);
         }
     }
 }
 
-impl Drop for Entered<'_> {
+impl<const IS_POLL: bool> Drop for Entered<'_, IS_POLL> {
     #[cold]
     fn drop(&mut self) {
         self.finish(Some(Outcome::Panic));
@@ -378,49 +383,51 @@ impl State {
     #[inline(never)]
     pub(super) fn pause(&mut self, word: Word) -> u64 {
         if word.is_untimed() {
-            return self.leave_untimed(word, None);
+            return self.leave_untimed::<POLL>(word, None);
         }
         let end = raw_ticks();
         let shard = fast();
         let Some(node) = shard.innermost(word.0.cast()) else {
-            return self.close_long(word, end, None);
+            return self.close_long::<POLL>(word, end, None);
         };
         // SAFETY: `fast` is this thread's shard, and it is its innermost call.
         let ticks = unsafe { shard.close_short(node, end) };
-        self.record_poll(shard, node, ticks);
+        self.record::<POLL>(shard, node, ticks);
         end
     }
 
-    /// Ends the last poll.
+    /// Ends the last poll, or the drop.
     #[inline(never)]
-    fn end(&mut self, word: Word, outcome: Outcome) {
+    fn end<const IS_POLL: bool>(&mut self, word: Word, outcome: Outcome) {
         if word.is_untimed() {
-            self.leave_untimed(word, Some(outcome));
+            self.leave_untimed::<IS_POLL>(word, Some(outcome));
             return;
         }
         let end = raw_ticks();
         let shard = fast();
         let Some(node) = shard.innermost(word.0.cast()) else {
-            self.close_long(word, end, Some(outcome));
+            self.close_long::<IS_POLL>(word, end, Some(outcome));
             return;
         };
         // SAFETY: `fast` is this thread's shard, and it is its innermost call.
         let ticks = unsafe { shard.close_short(node, end) };
-        self.record_poll(shard, node, ticks);
+        self.record::<IS_POLL>(shard, node, ticks);
         self.record_end(shard, node, end, outcome);
     }
 
-    /// Ends a poll of a future that is not timed.
-    fn leave_untimed(&mut self, word: Word, outcome: Option<Outcome>) -> u64 {
+    /// Ends a poll, or the drop, of a future that is not timed.
+    fn leave_untimed<const IS_POLL: bool>(&mut self, word: Word, outcome: Option<Outcome>) -> u64 {
         if word == Word::NOOP {
             return 0;
         }
         let shard = fast();
         // SAFETY: `fast` is this thread's shard.
         let Some(node) = (unsafe { shard.close_untimed(word.pointer()) }) else {
-            return self.close_long(word, 0, outcome);
+            return self.close_long::<IS_POLL>(word, 0, outcome);
         };
-        node.polls.add(1);
+        if IS_POLL {
+            node.polls.add(1);
+        }
         if let Some(outcome) = outcome {
             self.record_end(shard, node, 0, outcome);
         }
@@ -429,7 +436,12 @@ impl State {
 
     #[cold]
     #[inline(never)]
-    fn close_long(&mut self, word: Word, end: u64, outcome: Option<Outcome>) -> u64 {
+    fn close_long<const IS_POLL: bool>(
+        &mut self,
+        word: Word,
+        end: u64,
+        outcome: Option<Outcome>,
+    ) -> u64 {
         if word == Word::NOOP {
             return 0;
         }
@@ -441,13 +453,15 @@ impl State {
         let ticks = unsafe { shard.close(&frame, end) };
         // SAFETY: nodes live as long as their shard.
         let node = unsafe { &*frame.node() };
-        if self.weight == 0 {
-            node.polls.add(1);
-        } else if frame.is_outermost() {
-            self.record_poll(shard, node, ticks);
+        if self.weight > 0 && frame.is_outermost() {
+            self.record::<IS_POLL>(shard, node, ticks);
         } else {
-            self.busy = self.busy.saturating_add(ticks);
-            node.polls.add(1);
+            if self.weight > 0 {
+                self.busy = self.busy.saturating_add(ticks);
+            }
+            if IS_POLL {
+                node.polls.add(1);
+            }
         }
         if let Some(outcome) = outcome {
             self.record_end(shard, node, end, outcome);
@@ -459,15 +473,20 @@ impl State {
         end
     }
 
+    /// Records the time of a poll, or of the drop.
     #[inline(always)]
-    fn record_poll(&mut self, shard: &Shard, node: &Node, ticks: u64) {
+    fn record<const IS_POLL: bool>(&mut self, shard: &Shard, node: &Node, ticks: u64) {
         self.busy = self.busy.saturating_add(ticks);
         let busy = shard.region(ticks);
-        node.polls.add(1);
+        if IS_POLL {
+            node.polls.add(1);
+        }
         node.total_ticks
             .add(busy.wrapping_mul(u64::from(self.weight)));
-        // SAFETY: a call's node has a cell; cells live as long as their shard.
-        unsafe { &*node.cell }.note_poll(busy);
+        if IS_POLL {
+            // SAFETY: a call's node has a cell; cells live as long as their shard.
+            unsafe { &*node.cell }.note_poll(busy);
+        }
     }
 
     #[inline]
