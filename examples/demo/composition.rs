@@ -109,10 +109,12 @@ impl Composer {
     /// A definition file is missing, cannot be parsed, or uses an unknown placeholder.
     #[khive_perf::measure(name = "composition::compose", group = "composition", err)]
     pub async fn compose(&self, pairing: Pairing) -> Result<Arc<Composition>> {
+        let found = self.cache.get(&pairing);
+        // Behind the lookup: before it, the files would push the cache's entries out of the processor's.
         if self.inject == Inject::Blocking {
             self.library.check_all()?; // looks for edits, on the async worker thread
         }
-        if let Some(found) = self.cache.get(&pairing) {
+        if let Some(found) = found {
             return Ok(found);
         }
         let library = Arc::clone(&self.library);

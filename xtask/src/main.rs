@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod compile_time;
+mod demo_exam;
 mod exam;
 mod formats;
 mod fuzz;
@@ -154,6 +155,13 @@ const COMMANDS: &[Command] = &[
                [POINTS], ten million where nothing is said",
         needs: "a C compiler, and a gigabyte on disk for each four million points",
         run: judge_exam::store,
+    },
+    Command {
+        name: "demo-exam",
+        does: "each fault of the demo is found, its function first and nothing foreign, and none is found where there is\n               \
+               none, 20 times; [FAULT..] [--same N]",
+        needs: "twenty minutes of an idle machine, and a C compiler",
+        run: demo_exam::command,
     },
     Command {
         name: "workflow",
