@@ -14,6 +14,7 @@ pub mod error;
 pub mod importers;
 pub mod model;
 pub mod pages;
+mod percent;
 pub mod points;
 pub mod receiver;
 pub mod recommend;

@@ -1,6 +1,8 @@
 //! Frame: what every page has around it. Nothing is loaded from anywhere, and no page needs a script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
+
+use crate::report::document::document;
 
 /// No script, nothing from elsewhere, whatever a name contains.
 pub(super) const POLICY: &str =
@@ -17,30 +19,16 @@ pub(super) enum Stands {
 
 /// A page, with a newline at its end.
 pub(super) fn page(title: &str, stands: Stands, body: &Markup) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) " - khive-perf" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                @if stands == Stands::AmongOthers {
-                    nav {
-                        a href="/" { "runs" }
-                        a href="/trend" { "trends" }
-                        a href="/leaks" { "leaks" }
-                        a href="/recommendations" { "recommendations" }
-                    }
-                }
-                (body)
+    let body = html! {
+        @if stands == Stands::AmongOthers {
+            nav {
+                a href="/" { "runs" }
+                a href="/trend" { "trends" }
+                a href="/leaks" { "leaks" }
+                a href="/recommendations" { "recommendations" }
             }
         }
+        (body)
     };
-    let mut text = page.into_string();
-    text.push('\n');
-    text
+    document(&format!("{title} - khive-perf"), POLICY, STYLE, &body)
 }

@@ -6,6 +6,7 @@ use crate::pages::frame::{Stands, page};
 use crate::pages::lists::{findings, leaks};
 use crate::pages::words::{attribute, bytes_or_none, place, share, time, utc};
 use crate::pages::{Overview, Row};
+use crate::percent;
 use crate::report::words::{clean, seconds};
 
 /// The page of a run, for a file. The same run gives the same bytes.
@@ -97,22 +98,12 @@ fn callsite(row: &Row, stands: Stands) -> Markup {
 
 /// Names and values as the query of an address.
 pub(super) fn query(pairs: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (at, (name, value)) in pairs.iter().enumerate() {
-        if at > 0 {
-            text.push('&');
-        }
-        text.push_str(name);
-        text.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push_str(&format!("%{byte:02X}"));
-            }
-        }
-    }
-    text
+    // What RFC 3986 calls unreserved.
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", percent::encoded(value, is_kept)));
+    pairs.collect::<Vec<String>>().join("&")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A comparison as one HTML page that loads nothing: for an artifact of a build, or a mail.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::detect::{Change, Comparison, Finding, Measure, Measured, Verdict};
+use crate::report::document::document;
 use crate::report::words;
 
 /// No script, nothing from elsewhere, whatever a name contains.
@@ -33,41 +34,28 @@ pub(crate) fn with_warning(comparison: &Comparison, warning: Option<&str>) -> St
         .findings
         .iter()
         .partition(|finding| finding.verdict != Verdict::Unchanged);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { "Performance: " (comparison.verdict().as_str()) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                @if let Some(warning) = warning { p class="regressed" { strong { "Warning: " (warning) } } }
-                h1 class=(comparison.verdict().as_str()) { (words::summary(comparison)) }
-                p { "Base " (words::side(&comparison.base)) ", candidate " (words::side(&comparison.candidate)) "." }
-                @for remark in [words::borrowed_noise(comparison), words::drift(comparison.drift)].into_iter().flatten() {
-                    p class="dim" { (remark) }
-                }
-                @if !worth.is_empty() { (table(&worth, comparison)) }
-                @if !rest.is_empty() {
-                    details {
-                        summary { (rest.len()) " unchanged" }
-                        (table(&rest, comparison))
-                    }
-                }
-                p class="dim" {
-                    "Intervals hold the true change in " (comparison.settings.confidence * 100.0)
-                    " of 100 comparisons. A change below " (comparison.settings.min_effect * 100.0)
-                    " % is not worth a verdict. Axis: from half to four times."
-                }
+    let body = html! {
+        @if let Some(warning) = warning { p class="regressed" { strong { "Warning: " (warning) } } }
+        h1 class=(comparison.verdict().as_str()) { (words::summary(comparison)) }
+        p { "Base " (words::side(&comparison.base)) ", candidate " (words::side(&comparison.candidate)) "." }
+        @for remark in [words::borrowed_noise(comparison), words::drift(comparison.drift)].into_iter().flatten() {
+            p class="dim" { (remark) }
+        }
+        @if !worth.is_empty() { (table(&worth, comparison)) }
+        @if !rest.is_empty() {
+            details {
+                summary { (rest.len()) " unchanged" }
+                (table(&rest, comparison))
             }
         }
+        p class="dim" {
+            "Intervals hold the true change in " (comparison.settings.confidence * 100.0)
+            " of 100 comparisons. A change below " (comparison.settings.min_effect * 100.0)
+            " % is not worth a verdict. Axis: from half to four times."
+        }
     };
-    let mut text = page.into_string();
-    text.push('\n');
-    text
+    let title = format!("Performance: {}", comparison.verdict().as_str());
+    document(&title, POLICY, STYLE, &body)
 }
 
 fn table(findings: &[&Finding], comparison: &Comparison) -> Markup {

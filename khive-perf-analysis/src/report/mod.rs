@@ -1,5 +1,6 @@
 //! Comparisons in words: for people, for programs, for a review comment.
 
+pub(crate) mod document;
 pub mod github;
 pub mod html;
 pub mod json;

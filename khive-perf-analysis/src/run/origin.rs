@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::percent;
+
 /// The variable of OpenTelemetry for it.
 pub(super) const VARIABLE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
@@ -23,7 +25,7 @@ pub(super) fn attributes(inherited: &str, asked: &[(String, String)]) -> String 
     let ours = ours
         .iter()
         .filter(|(key, _)| !keys.contains(&key.as_str()))
-        .map(|(key, value)| format!("{key}={}", encoded(value)));
+        .map(|(key, value)| format!("{key}={}", percent::encoded(value, is_baggage)));
     let all: Vec<String> = known.iter().map(ToString::to_string).chain(ours).collect();
     all.join(",")
 }
@@ -90,17 +92,9 @@ fn git(arguments: &[&str]) -> Option<String> {
     (output.status.success() && !line.is_empty()).then_some(line)
 }
 
-/// As W3C baggage has it: a comma or a percent sign in a value must not end it.
-fn encoded(value: &str) -> String {
-    let mut text = String::new();
-    for byte in value.bytes() {
-        if byte.is_ascii_graphic() && !b",;=%\\\"".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+/// What W3C baggage has in a value: a comma or a percent sign must not end it.
+fn is_baggage(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b",;=%\\\"".contains(&byte)
 }
 
 #[cfg(test)]

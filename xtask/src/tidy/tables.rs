@@ -107,7 +107,7 @@ pub(super) const LAYERS: &[Layers] = &[
     Layers {
         package: "khive-perf-analysis",
         rows: &[
-            &["model", "error", "clock"],
+            &["model", "error", "clock", "percent"],
             &["points", "stats"],
             &["store", "detect"],
             &["receiver", "report", "recommend"],

@@ -146,17 +146,25 @@ fn points_of(metric: otlp::Metric, scope: &Scope, rejected: &mut Rejected) -> Op
         Err(reason) => rejected.add(1, format!("metric `{shown}`: {reason}")),
     };
     match data {
-        Data::Gauge(data) => data.data_points.into_iter().map(number).for_each(&mut keep),
-        Data::Sum(data) => data.data_points.into_iter().map(number).for_each(&mut keep),
+        Data::Gauge(data) => data
+            .data_points
+            .into_iter()
+            .map(|point| recorded(point, number))
+            .for_each(&mut keep),
+        Data::Sum(data) => data
+            .data_points
+            .into_iter()
+            .map(|point| recorded(point, number))
+            .for_each(&mut keep),
         Data::Histogram(data) => data
             .data_points
             .into_iter()
-            .map(bounded)
+            .map(|point| recorded(point, bounded))
             .for_each(&mut keep),
         Data::ExponentialHistogram(data) => {
             data.data_points
                 .into_iter()
-                .map(exponential)
+                .map(|point| recorded(point, exponential))
                 .for_each(&mut keep);
         }
         Data::Summary(_) => {}
@@ -218,34 +226,52 @@ fn covered(temporality: i32) -> Option<Temporality> {
     }
 }
 
-fn number(point: otlp::NumberDataPoint) -> Result<Option<Point>, String> {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(None);
-    }
-    let value = match point.value {
-        Some(Number::AsInt(value)) => Value::Int(value),
-        Some(Number::AsDouble(value)) => Value::Double(finite(value, "value")?),
-        None => return Err("a point has no value".to_owned()),
-    };
-    placed(
-        point.start_time_unix_nano,
-        point.time_unix_nano,
-        point.attributes,
-        value,
-    )
+/// What every point has beside its value.
+struct Frame {
+    flags: u32,
+    start_unix_ns: u64,
+    time_unix_ns: u64,
+    attributes: Vec<KeyValue>,
 }
 
-fn bounded(point: otlp::HistogramDataPoint) -> Result<Option<Point>, String> {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(None);
+/// A point of any kind.
+trait Framed {
+    /// Takes out what is around its value.
+    fn frame(&mut self) -> Frame;
+}
+
+macro_rules! framed {
+    ($($point:ident),*) => {$(
+        impl Framed for otlp::$point {
+            fn frame(&mut self) -> Frame {
+                Frame {
+                    flags: self.flags,
+                    start_unix_ns: self.start_time_unix_nano,
+                    time_unix_ns: self.time_unix_nano,
+                    attributes: std::mem::take(&mut self.attributes),
+                }
+            }
+        }
+    )*};
+}
+
+framed!(
+    NumberDataPoint,
+    HistogramDataPoint,
+    ExponentialHistogramDataPoint
+);
+
+fn number(point: otlp::NumberDataPoint) -> Result<Value, String> {
+    match point.value {
+        Some(Number::AsInt(value)) => Ok(Value::Int(value)),
+        Some(Number::AsDouble(value)) => Ok(Value::Double(finite(value, "value")?)),
+        None => Err("a point has no value".to_owned()),
     }
+}
+
+fn bounded(point: otlp::HistogramDataPoint) -> Result<Value, String> {
     let (bounds, counts) = (point.explicit_bounds, point.bucket_counts);
-    if counts.len() > BUCKETS_MAX {
-        return Err(format!(
-            "a histogram has {} buckets; the limit is {BUCKETS_MAX}",
-            counts.len()
-        ));
-    }
+    few(&counts)?;
     if counts.is_empty() {
         if !bounds.is_empty() {
             return Err("a histogram has bounds and no bucket counts".to_owned());
@@ -267,26 +293,17 @@ fn bounded(point: otlp::HistogramDataPoint) -> Result<Option<Point>, String> {
     if bounds.windows(2).any(|pair| pair[1] <= pair[0]) {
         return Err("the bounds of a histogram do not increase".to_owned());
     }
-    let value = Value::Histogram(BoundedHistogram {
+    Ok(Value::Histogram(BoundedHistogram {
         count: point.count,
         sum: point.sum.map(|sum| finite(sum, "sum")).transpose()?,
         min: extreme(point.min, point.count, "min")?,
         max: extreme(point.max, point.count, "max")?,
         bounds,
         counts,
-    });
-    placed(
-        point.start_time_unix_nano,
-        point.time_unix_nano,
-        point.attributes,
-        value,
-    )
+    }))
 }
 
-fn exponential(point: otlp::ExponentialHistogramDataPoint) -> Result<Option<Point>, String> {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(None);
-    }
+fn exponential(point: otlp::ExponentialHistogramDataPoint) -> Result<Value, String> {
     if !SCALES.contains(&point.scale) {
         return Err(format!(
             "an exponential histogram has scale {}; scales are {} to {}",
@@ -305,12 +322,7 @@ fn exponential(point: otlp::ExponentialHistogramDataPoint) -> Result<Option<Poin
     }
     let positive = point.positive.unwrap_or_default();
     let counts = positive.bucket_counts;
-    if counts.len() > BUCKETS_MAX {
-        return Err(format!(
-            "a histogram has {} buckets; the limit is {BUCKETS_MAX}",
-            counts.len()
-        ));
-    }
+    few(&counts)?;
     add_up(&counts, point.zero_count, point.count)?;
     let mut buckets = BTreeMap::new();
     for (index, count) in (i64::from(positive.offset)..).zip(counts) {
@@ -321,7 +333,7 @@ fn exponential(point: otlp::ExponentialHistogramDataPoint) -> Result<Option<Poin
         }
     }
     let zero_threshold = finite(point.zero_threshold, "zero_threshold")?;
-    let value = Value::ExpHistogram(ExpPoint {
+    Ok(Value::ExpHistogram(ExpPoint {
         has_sum: point.sum.is_some(),
         zero_threshold,
         histogram: ExpHistogram {
@@ -333,21 +345,24 @@ fn exponential(point: otlp::ExponentialHistogramDataPoint) -> Result<Option<Poin
             zero_count: point.zero_count,
             buckets,
         },
-    });
-    placed(
-        point.start_time_unix_nano,
-        point.time_unix_nano,
-        point.attributes,
-        value,
-    )
+    }))
 }
 
-fn placed(
-    start_unix_ns: u64,
-    time_unix_ns: u64,
-    from: Vec<KeyValue>,
-    value: Value,
+/// A point as it is kept, with the value that `value` takes from it; `None` where it says that nothing was recorded.
+fn recorded<P: Framed>(
+    mut point: P,
+    value: fn(P) -> Result<Value, String>,
 ) -> Result<Option<Point>, String> {
+    let Frame {
+        flags,
+        start_unix_ns,
+        time_unix_ns,
+        attributes: from,
+    } = point.frame();
+    if flags & NO_RECORDED_VALUE != 0 {
+        return Ok(None);
+    }
+    let value = value(point)?;
     if time_unix_ns == 0 {
         return Err("a point has no time".to_owned());
     }
@@ -365,6 +380,16 @@ fn placed(
         time_unix_ns,
         value,
     }))
+}
+
+/// Bounds what one point may take of memory.
+fn few(counts: &[u64]) -> Result<(), String> {
+    match counts.len() {
+        ..=BUCKETS_MAX => Ok(()),
+        many => Err(format!(
+            "a histogram has {many} buckets; the limit is {BUCKETS_MAX}"
+        )),
+    }
 }
 
 /// Checks that the buckets and `zeros` add up to `count`.
