@@ -113,7 +113,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
                 Ok(program) => {
                     let written = stage.prometheus(&python, &program);
                     run::say(&score.note("prometheus/otlp", written));
-                    run::say(&score.note("prometheus/scrape", stage.scrape(&program)));
+                    run::say(&score.note("prometheus/scrape", stage.scrape(&python, &program)));
                 }
                 Err(error) => run::say(&score.skip("prometheus", &error)),
             }
@@ -187,10 +187,14 @@ impl Stage {
         prometheus.judge(&recorded.quantiles, prometheus::written)
     }
 
-    /// Of what the program would answer to Prometheus, in place of what it sends.
-    fn scrape(&self, program: &Path) -> Result<Verdict> {
+    /// Of what the program would answer to Prometheus. It sends its traces all the same: without anybody who has them there
+    /// are no exemplars.
+    fn scrape(&self, python: &Path, program: &Path) -> Result<Verdict> {
         let directory = self.directory("prometheus-scrape")?;
-        let recorded = source::record(&self.source, &directory, &Endpoint::NOWHERE)?;
+        let decoder = Decoder::start(python, &self.root, &directory)?;
+        let endpoint = Transport::Http.to(0, decoder.http);
+        let recorded = source::record(&self.source, &directory, &endpoint)?;
+        decoder.finish("http", &Value::from("gzip"), &self.promises)?;
         let exposition = directory.join("snapshot.json.exposition");
         let target = prometheus::serve(fs::read(&exposition).context("FILE.exposition")?)?;
         let mut prometheus = Prometheus::start(program, &directory, Some(target))?;

@@ -29,17 +29,6 @@ pub(super) struct Endpoint {
     pub(super) logs: Option<&'static str>,
 }
 
-impl Endpoint {
-    /// Nothing is sent.
-    pub(super) const NOWHERE: Self = Self {
-        protocol: "http/protobuf",
-        port: 0,
-        path: "",
-        traces: None,
-        logs: None,
-    };
-}
-
 /// What the program recorded, in its own view.
 pub(super) struct Recorded {
     pub(super) recording: Recording,
@@ -108,9 +97,6 @@ pub(super) fn record(program: &Path, directory: &Path, endpoint: &Endpoint) -> R
             format!("http://127.0.0.1:{}{}", endpoint.port, endpoint.path),
         )
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    if endpoint.port == 0 {
-        command.env("OTEL_METRICS_EXPORTER", "none");
-    }
     for (signal, path) in [("TRACES", endpoint.traces), ("LOGS", endpoint.logs)] {
         match path {
             Some(path) => command.env(
