@@ -32,13 +32,13 @@ const ACCEPT: &str =
 fn main() -> Result<(), Box<dyn Error>> {
     let file = env::args().nth(1).ok_or("usage: interop_source FILE")?;
     let made_up = made_up();
-    let everything = move || {
+    let snapshot = move || {
         let mut snapshot = khive_perf::snapshot();
         snapshot.merge(&made_up);
         snapshot
     };
     let exporter = Exporter::from_env()?
-        .snapshot_source(everything.clone())
+        .snapshot_source(snapshot.clone())
         // They are others each time that one looks, so there is nothing to compare.
         .process_metrics(false)
         .install()?;
@@ -62,16 +62,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
 
-    let everything = everything();
+    let everything = snapshot();
     let mut answer = describe(&everything)?;
     answer["spans"] = tree;
     answer["findings"] = findings(&everything);
     fs::write(&file, answer.to_string())?;
-    fs::write(
-        format!("{file}.exposition"),
-        prometheus_for(ACCEPT, &everything).1,
-    )?;
     let delivery = exporter.shutdown(DEADLINE);
+    // Exemplars are those of traces that were handed on.
+    let exposition = prometheus_for(ACCEPT, &snapshot()).1;
+    fs::write(format!("{file}.exposition"), exposition)?;
     writeln!(io::stdout(), "{delivery:?}")?;
     if !delivery.is_complete() {
         return Err("not all points arrived".into());
