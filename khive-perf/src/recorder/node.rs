@@ -90,6 +90,12 @@ pub(crate) struct Node {
     pub(crate) made_at: u64,
     /// The node that was new before this one; null at the end.
     pub(crate) next: *const Self,
+    /// Of the callees that are only counted, the one that was listed last, and the one listed before this one; null at
+    /// the end. The owner's alone, like all of the list.
+    counted: OwnerCell<*const Self>,
+    counted_before: OwnerCell<*const Self>,
+    /// Whether this one is in its caller's list.
+    is_listed: OwnerCell<bool>,
     /// Of the callees, for each remainder of ids the one entered last, so that calls of a few functions in whatever
     /// order need no search; never null. The owner's alone.
     at_hand: [OwnerCell<*const Self>; AT_HAND],
@@ -133,6 +139,9 @@ impl Node {
             sampled: Part::new(),
             made_at,
             next,
+            counted: OwnerCell::new(ptr::null()),
+            counted_before: OwnerCell::new(ptr::null()),
+            is_listed: OwnerCell::new(false),
             at_hand: [const { OwnerCell::new(&raw const NOBODY) }; AT_HAND],
         }
     }
@@ -142,6 +151,67 @@ impl Node {
     #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
     pub(crate) const fn at_hand(&self, id: u32) -> &OwnerCell<*const Self> {
         &self.at_hand[id as usize % AT_HAND]
+    }
+
+    /// Has calls of it that are not timed only be counted.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    pub(crate) unsafe fn only_count(&self) {
+        // SAFETY: as the caller vouches, and so for every access below.
+        unsafe { self.key.set(self.id ^ COUNTED) };
+        // SAFETY: null, or a node, which lives as long as its shard.
+        let Some(parent) = (unsafe { self.parent.as_ref() }) else {
+            return;
+        };
+        // SAFETY: see above.
+        if unsafe { self.is_listed.get() } {
+            return;
+        }
+        // SAFETY: see above.
+        let before = unsafe { parent.counted.get() };
+        // SAFETY: see above.
+        unsafe { self.counted_before.set(before) };
+        // SAFETY: see above.
+        unsafe { self.is_listed.set(true) };
+        // SAFETY: see above.
+        unsafe { parent.counted.set(self) };
+    }
+
+    /// Has calls of it, and of its callees, that are only counted take the long way until they are looked at again. As many
+    /// callees are gone through as have been looked at since.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    pub(crate) unsafe fn doubt(&self) {
+        // SAFETY: as the caller vouches, and so for every access below.
+        unsafe { self.doubt_itself() };
+        // SAFETY: see above.
+        let mut at = unsafe { self.counted.get() };
+        // SAFETY: see above.
+        unsafe { self.counted.set(ptr::null()) };
+        // SAFETY: null, or a node, which lives as long as its shard.
+        while let Some(callee) = unsafe { at.as_ref() } {
+            // SAFETY: see above.
+            unsafe { callee.doubt_itself() };
+            // SAFETY: see above.
+            unsafe { callee.is_listed.set(false) };
+            // SAFETY: see above.
+            at = unsafe { callee.counted_before.get() };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread owns the shard.
+    unsafe fn doubt_itself(&self) {
+        // SAFETY: as the caller vouches, here and below.
+        if unsafe { self.key.get() } == self.id ^ COUNTED {
+            // SAFETY: see above.
+            unsafe { self.key.set(LONG_WAY) };
+        }
     }
 
     /// Counts a timed call; `true` if it is time to look at the budget.

@@ -5,7 +5,7 @@ use std::ptr;
 use crate::callsite::Timing;
 use crate::recorder::cell::Cell;
 use crate::recorder::local::quiet;
-use crate::recorder::node::{COUNTED, LONG_WAY, NOBODY, Node, NodeTable, OVERFLOW_ID};
+use crate::recorder::node::{NOBODY, Node, NodeTable, OVERFLOW_ID};
 use crate::recorder::shard::{NO_GENERATION, Shard};
 use crate::sync::Ordering;
 
@@ -153,39 +153,20 @@ impl Shard {
         let node = unsafe { &*at };
         // SAFETY: null, or a cell, which lives as long as its shard.
         let cell = unsafe { cell.as_ref() };
-        // SAFETY: the caller is the owner, and the cell the node's.
-        unsafe { self.begin_timing(node, cell) };
-        // SAFETY: as above.
-        unsafe { self.doubt_leaves(parent) };
         // SAFETY: null, or a node, which lives as long as its shard.
         if let Some(parent) = unsafe { parent.as_ref() } {
             parent.children.add(1);
+            // The call that is made for the first time may come from inside of one that is only counted.
+            // SAFETY: the caller is the owner.
+            unsafe { parent.doubt() };
         }
+        // SAFETY: the caller is the owner, and the cell the node's.
+        unsafe { self.begin_timing(node, cell) };
         // SAFETY: the caller is the owner.
         unsafe { self.nodes_len.set(len + 1) };
         paths.insert(parent, id, at);
         self.newest_node.store(at, Ordering::Release);
         at
-    }
-
-    /// Has calls from `parent`, and calls of it, that are only counted take the long way until they are looked at
-    /// again: the call that is made for the first time may come from inside of one of them.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread owns this shard.
-    unsafe fn doubt_leaves(&self, parent: *const Node) {
-        let mut at = self.newest_node.load(Ordering::Relaxed).cast_const();
-        // SAFETY: nodes live as long as their shard.
-        while let Some(node) = unsafe { at.as_ref() } {
-            let concerned = ptr::eq(node.parent, parent) || ptr::eq(at, parent);
-            // SAFETY: as the caller vouches, here and below.
-            if concerned && unsafe { node.key.get() } == node.id ^ COUNTED {
-                // SAFETY: see above.
-                unsafe { node.key.set(LONG_WAY) };
-            }
-            at = node.next;
-        }
     }
 
     /// Notes from where the paths beyond the limit are entered.
