@@ -83,12 +83,12 @@ impl Facts {
     #[must_use]
     pub fn of(series: &[SeriesTotal], seconds: f64) -> Self {
         let mut callsites: BTreeMap<CallsiteKey, CallsiteFacts> = BTreeMap::new();
-        let mut leaks: BTreeMap<String, Leak> = BTreeMap::new();
+        let mut of_leaks = Vec::new();
         let mut involuntary_switches = 0.0;
         for series in series {
             let value = number(&series.value);
             if let Some(what) = series.metric.strip_prefix("khive.perf.leak.") {
-                add_leak(&mut leaks, what, series, value);
+                of_leaks.push((what, series, value));
             } else if let Some(what) = series.metric.strip_prefix("khive.perf.function.") {
                 if let Some(key) = store::function_key(series) {
                     let known = callsites.entry(key.clone()).or_default();
@@ -107,7 +107,7 @@ impl Facts {
         Self {
             seconds,
             callsites: callsites.into_values().collect(),
-            leaks: leaks.into_values().collect(),
+            leaks: leaks_of(of_leaks),
             involuntary_switches,
             traces: Families::default(),
         }
@@ -195,6 +195,16 @@ impl CallsiteFacts {
             _ => {}
         }
     }
+}
+
+/// What is said of each place. A verdict is an attribute, so that each is a series of its own, and the newest one holds.
+fn leaks_of(mut all: Vec<(&str, &SeriesTotal, f64)>) -> Vec<Leak> {
+    all.sort_by_key(|(_, series, _)| series.time_unix_ns);
+    let mut leaks = BTreeMap::new();
+    for (what, series, value) in all {
+        add_leak(&mut leaks, what, series, value);
+    }
+    leaks.into_values().collect()
 }
 
 fn add_leak(leaks: &mut BTreeMap<String, Leak>, what: &str, series: &SeriesTotal, value: f64) {

@@ -48,11 +48,16 @@ fn fill(db: &Path) -> Store {
             named("khive.perf.function.calls", "{call}", finished),
         ];
         if is_after {
-            let leak = [
-                ("khive.perf.name", "shop::remember"),
-                ("khive.perf.leak.verdict", "leaking"),
+            let place = ("khive.perf.name", "shop::remember");
+            let told = |verdict, at, value| {
+                let leak = [place, ("khive.perf.leak.verdict", verdict)];
+                sum_point(&leak, START, at, value)
+            };
+            // It was a suspect before, and is none any more.
+            let data_points = vec![
+                told("leaking", START + SECOND, 3 << 20),
+                told("suspect", START + SECOND / 2, 1 << 20),
             ];
-            let data_points = vec![sum_point(&leak, START, START + SECOND, 3 << 20)];
             let gauge = metric::Data::Gauge(Gauge { data_points });
             metrics.push(named("khive.perf.leak.rate", "By/h", gauge));
         }
