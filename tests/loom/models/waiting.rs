@@ -1,7 +1,7 @@
 //! Models of the record that waits: `khive-perf/src/recorder/waiting.rs`.
 
 use loom::sync::Arc;
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 
 use crate::check;
 use crate::sync::OwnedU64;
@@ -60,6 +60,12 @@ impl Node {
     }
 }
 
+/// Starts the thread that owns the node from now on.
+fn own(node: &Arc<Node>, does: impl Fn(&Node) + Send + 'static) -> JoinHandle<()> {
+    let node = Arc::clone(node);
+    thread::spawn(move || does(&node))
+}
+
 /// A call is counted once: a reader sees a number of calls that there were between the beginning and the end of its
 /// reading, and none fewer than it saw before.
 #[test]
@@ -67,13 +73,10 @@ fn a_call_is_neither_missed_nor_counted_twice() {
     check(3, || {
         let node = Arc::new(Node::new());
         node.end_call(1);
-        let owner = {
-            let node = Arc::clone(&node);
-            thread::spawn(move || {
-                node.end_call(2);
-                node.end_call(4);
-            })
-        };
+        let owner = own(&node, |node| {
+            node.end_call(2);
+            node.end_call(4);
+        });
         let (first, second) = (node.count(), node.count());
         assert!(
             (1..=3).contains(&first) && (first..=3).contains(&second),
@@ -90,13 +93,10 @@ fn the_time_of_a_call_is_neither_missed_nor_counted_twice() {
     check(3, || {
         let node = Arc::new(Node::new());
         node.end_call(1);
-        let owner = {
-            let node = Arc::clone(&node);
-            thread::spawn(move || {
-                node.end_call(2);
-                node.end_call(4);
-            })
-        };
+        let owner = own(&node, |node| {
+            node.end_call(2);
+            node.end_call(4);
+        });
         let sum =
             node.read(|node, waits| node.ticks.read() + waits.map_or(0, |record| record.ticks));
         assert!([1, 3, 7].contains(&sum), "{sum}");
@@ -110,10 +110,7 @@ fn time_and_weight_are_those_of_one_call() {
     check(3, || {
         let node = Arc::new(Node::new());
         node.end_weighted_call(10, 100);
-        let owner = {
-            let node = Arc::clone(&node);
-            thread::spawn(move || node.end_weighted_call(20, 200))
-        };
+        let owner = own(&node, |node| node.end_weighted_call(20, 200));
         let copied = node.waiting.copy().expect("the owner goes on");
         assert_eq!(copied.record.weight, copied.record.ticks * 10);
         owner.join().expect("no model panics");
@@ -127,10 +124,7 @@ fn a_call_that_is_corrected_is_not_missed() {
     check(3, || {
         let node = Arc::new(Node::new());
         node.end_call(1);
-        let owner = {
-            let node = Arc::clone(&node);
-            thread::spawn(move || node.waiting.correct(|_| at(2)))
-        };
+        let owner = own(&node, |node| node.waiting.correct(|_| at(2)));
         assert_eq!(node.count(), 1);
         owner.join().expect("no model panics");
         let (said, _) = node.waiting.replace(at(0), 2);
