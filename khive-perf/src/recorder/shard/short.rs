@@ -178,10 +178,7 @@ impl Shard {
         node.calls.add(1);
         node.total_ticks.add(region);
         self.waiting.folded();
-        // SAFETY: by the owner.
-        if unsafe { node.count_down() } {
-            self.look_at(node, region);
-        }
+        self.count_down(node, region);
     }
 
     /// Says of the call that waits how it really ended.
@@ -210,14 +207,16 @@ impl Shard {
         self.fold(node, &call, call.ticks);
         node.total_ticks.add(call.total_ticks());
         self.waiting.folded();
-        self.count_down(node);
+        self.count_down(node, 0);
     }
 
-    /// Looks at a path if it is time to. What is slow has been counted already.
-    fn count_down(&self, node: &Node) {
+    /// Looks at a path if it is time to, after a timed call of so many ticks; by the owner. None of them where slow calls
+    /// have been counted already.
+    #[inline(always)]
+    fn count_down(&self, node: &Node, ticks: u64) {
         // SAFETY: by the owner.
         if unsafe { node.count_down() } {
-            self.look_at(node, 0);
+            self.look_at(node, ticks);
         }
     }
 
@@ -231,10 +230,7 @@ impl Shard {
             return false;
         };
         node.calls.add(1);
-        // SAFETY: by the owner.
-        if unsafe { node.count_down() } {
-            self.look_at(node, region);
-        }
+        self.count_down(node, region);
         true
     }
 
@@ -242,7 +238,7 @@ impl Shard {
     /// its polls.
     pub(crate) fn record_future(&self, node: &Node, call: &Finished, busy: u64) {
         self.fold(node, call, busy);
-        self.count_down(node);
+        self.count_down(node, 0);
     }
 
     /// Counts and records a call that was timed, but for its node's total time.
