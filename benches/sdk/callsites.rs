@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::OnceLock;
 
-use khive_perf::__private::{Callsite, Kind, Spec, enter};
+use khive_perf::__private::{Callsite, Spec};
 use khive_perf_benches::{Bench, base, case, clock, floor};
 
 /// As many as there are numbers for.
@@ -16,14 +16,8 @@ const ROUNDS: usize = 51;
 pub(crate) fn callsites() -> &'static [Callsite] {
     static ALL: OnceLock<&'static [Callsite]> = OnceLock::new();
     let make = |line| {
-        Callsite::new(Spec {
-            name: "one of many",
-            group: "",
-            path: || "",
-            file: file!(),
-            line,
-            kind: Kind::Function,
-        })
+        let spec = Spec::FUNCTION.name("one of many").place(file!(), line);
+        Callsite::new(Box::leak(Box::new(spec)))
     };
     ALL.get_or_init(|| Box::leak((0..CALLSITES).map(make).collect()))
 }
@@ -59,7 +53,8 @@ fn clock_pair(callsite: &'static Callsite) {
 
 #[inline(never)]
 fn entered(callsite: &'static Callsite) {
-    let _span = enter(callsite);
+    enum Entered {}
+    let _span = callsite.enter::<Entered>();
     black_box(callsite);
 }
 

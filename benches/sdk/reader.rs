@@ -7,7 +7,6 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use khive_perf::__private::enter;
 use khive_perf_benches::operations as op;
 use khive_perf_benches::{Bench, Role, base, case, clock, timed};
 
@@ -85,7 +84,7 @@ impl Writers {
                 let all = all.clone();
                 let thread = thread::spawn(move || {
                     for callsite in all {
-                        drop(enter(callsite));
+                        drop(callsite.enter::<Reader>());
                     }
                     have_called.wait();
                     // Until the other end is dropped.

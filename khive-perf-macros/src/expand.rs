@@ -1,6 +1,6 @@
 //! Turns a checked item into tokens; nothing is parsed here.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
@@ -14,6 +14,7 @@ use crate::params;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::shape::{self, Holder, Shape, Tail};
+use crate::tokens::Tokens;
 use crate::traced;
 
 /// The item with its functions measured.
@@ -185,7 +186,7 @@ fn is_fallback(ty: &Type) -> bool {
 /// Runs a body that may be left early. `unwrap_or_else` makes the closure an `FnOnce`, so that it
 /// may return what it borrows from its arguments.
 fn once(output: &TokenStream, measured: &Measured, keep: &TokenStream) -> TokenStream {
-    let mut body = block(&measured.body);
+    let mut body = block(&measured.body).into_token_stream();
     if !keep.is_empty() || output.is_empty() {
         body = quote_spanned!(Span::mixed_site()=> { #keep #body });
     }
@@ -216,7 +217,9 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
     let at = asyncness.map_or_else(Span::mixed_site, |word| word.span);
     let at = Span::mixed_site().located_at(at);
     // Not parsed: nobody looks into it from here on.
-    let future = Type::Verbatim(future_of(&output.to_token_stream(), at));
+    let mut future = Tokens::new(at);
+    future_of(&mut future, &trees_of(&output));
+    let future = Type::Verbatim(future.done());
     sig.output = ReturnType::Type(Token![->](at), Box::new(future));
     let keep = params::rebind(&mut sig, &measured.outside());
     let future = async_block(measured, &keep);
@@ -224,37 +227,59 @@ fn flat_async_fn(measured: &Measured) -> TokenStream {
 }
 
 /// What an `async fn` returns. The compiler says what it has to say about it where `async` stands.
-pub(crate) fn future_of(output: &TokenStream, at: Span) -> TokenStream {
-    quote_spanned!(at=> impl ::core::future::Future<Output = #output>)
+pub(crate) fn future_of(tokens: &mut Tokens, output: &[TokenTree]) {
+    tokens
+        .word("impl")
+        .mark("::")
+        .word("core")
+        .mark("::")
+        .word("future");
+    tokens
+        .mark("::")
+        .word("Future")
+        .mark("<")
+        .word("Output")
+        .mark("=");
+    tokens.trees(output).mark(">");
 }
 
 fn async_block(measured: &Measured, keep: &TokenStream) -> TokenStream {
-    let edge = match measured.output() {
-        Type::ImplTrait(_) => TokenStream::new(),
+    let mut edge = Tokens::new(Span::mixed_site());
+    match measured.output() {
+        Type::ImplTrait(_) => {}
         Type::Never(_) => {
             let never = quote_spanned!(Span::mixed_site()=> ::core::convert::Infallible);
-            return_edge(&measured.paths, &never, Span::mixed_site())
+            return_edge(
+                &mut edge,
+                &measured.paths,
+                &trees_of(&never),
+                Span::mixed_site(),
+            );
         }
         output => {
             let at = output.span();
-            let output = erase_impl_trait(output).into_token_stream();
-            return_edge(&measured.paths, &output, at)
-        }
-    };
-    async_move(&edge, keep, &measured.body)
-}
-
-/// The future that an `async fn` would return.
-pub(crate) fn async_move(edge: &TokenStream, keep: &TokenStream, body: &Body) -> TokenStream {
-    let body = block(body);
-    // The outer braces are of the edition of this crate: there the temporaries of a tail go before the arguments.
-    quote_spanned! {Span::mixed_site()=>
-        async move {
-            #edge
-            #keep
-            #body
+            let output = trees_of(&erase_impl_trait(output));
+            return_edge(&mut edge, &measured.paths, &output, at);
         }
     }
+    edge.stream(keep.clone());
+    let mut tokens = Tokens::new(Span::mixed_site());
+    async_move(&mut tokens, &mut edge, &measured.body);
+    tokens.done()
+}
+
+/// The future that an `async fn` would return; in it, before the body, what is written already.
+pub(crate) fn async_move(tokens: &mut Tokens, before: &mut Tokens, body: &Body) {
+    before.tree(block(body));
+    // The outer braces are of the edition of this crate: there the temporaries of a tail go before the arguments.
+    tokens
+        .word("async")
+        .word("move")
+        .group(Delimiter::Brace, before.done());
+}
+
+fn trees_of(tokens: &impl ToTokens) -> Vec<TokenTree> {
+    tokens.to_token_stream().into_iter().collect()
 }
 
 /// A function that returns a future: the future is measured, the statements before it are kept.
@@ -295,9 +320,10 @@ fn returned_future(measured: &Measured, holder: Holder) -> TokenStream {
     };
     if holder == Holder::Alias && measured.is_plain() {
         let returned = measured.paths.private("Returned");
+        let here = here(measured);
         let all = quote_spanned! {Span::mixed_site()=>
             let __khive_perf_output = #returned::<#output>::new();
-            let __khive_perf_guard = __khive_perf_output.enter(&__KHIVE_PERF_CALLSITE);
+            let __khive_perf_guard = __khive_perf_output.enter(#here);
             let __khive_perf_returned = #future;
             __khive_perf_output.finish(&__KHIVE_PERF_CALLSITE, __khive_perf_returned)
         };
@@ -350,9 +376,10 @@ fn measure_call(measured: &Measured, future: &TokenStream) -> TokenStream {
     }
     let function = measured.paths.private(&name);
     let future = count_alloc_future(measured, future);
+    let here = here(measured);
     traced::future(
         measured,
-        quote_spanned!(Span::mixed_site()=> #function(&__KHIVE_PERF_CALLSITE, #future #arguments)),
+        quote_spanned!(Span::mixed_site()=> #function(#here, #future #arguments)),
     )
 }
 
@@ -381,41 +408,77 @@ fn count_alloc_future(measured: &Measured, future: &TokenStream) -> TokenStream 
 /// The static description of the function.
 fn callsite(measured: &Measured) -> TokenStream {
     let mixed = Span::mixed_site();
-    let constructor = match measured.shape {
-        Shape::Call => "function",
-        Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => "future",
+    let kind = match measured.shape {
+        Shape::Call => "FUNCTION",
+        Shape::AsyncFn | Shape::FlatAsyncFn | Shape::Future(_) => "FUTURE",
     };
     let name = measured.name.as_ref();
     let name = name.map(|name| quote_spanned!(mixed=> .name(#name)));
     let group = measured.group.as_ref();
     let group = group.map(|group| quote_spanned!(mixed=> .group(#group)));
     let settings = settings(measured.settings);
-    let ident = &measured.function.sig.ident;
-    let said = quote!(#name #group #settings);
-    static_callsite(&measured.paths, ident, constructor, &said)
+    let mut tokens = Tokens::new(mixed);
+    static_callsite(
+        &mut tokens,
+        &measured.paths,
+        kind,
+        &quote!(#name #group #settings),
+    );
+    tokens.done()
 }
 
 /// The static, of which the compiler types, checks and evaluates one for each function: so it says no more than it
-/// must.
-pub(crate) fn static_callsite(
-    paths: &Paths,
-    ident: &Ident,
-    constructor: &str,
-    said: &TokenStream,
-) -> TokenStream {
-    let mixed = Span::mixed_site();
-    let callsite = paths.private("Callsite");
-    let here = paths.private("Here");
-    // A method call is where its name and its arguments are: so it has the line of the function, and not that of the
-    // attribute.
-    let constructor = Ident::new(constructor, ident.span());
-    let call = quote_spanned!(ident.span()=> .#constructor::<Here>());
-    quote_spanned! {mixed=>
-        static __KHIVE_PERF_CALLSITE: #callsite = {
-            enum Here {}
-            #here #call #said
-        };
+/// must. And a type, whose name has the path of the function.
+pub(crate) fn static_callsite(tokens: &mut Tokens, paths: &Paths, kind: &str, said: &TokenStream) {
+    let none = TokenStream::new;
+    tokens.word("static").word(CALLSITE).mark(":");
+    tokens.private(paths, "Callsite").mark("=");
+    if said.is_empty() {
+        tokens.private(paths, kind);
+    } else {
+        let spec = paths.private("Spec");
+        let kind = Ident::new(kind, Span::mixed_site());
+        let spec = quote_spanned!(Span::mixed_site()=> (&const { #spec::#kind #said }));
+        tokens
+            .private(paths, "Callsite")
+            .mark("::")
+            .word("new")
+            .stream(spec);
     }
+    tokens.mark(";");
+    tokens
+        .word("enum")
+        .word(FUNCTION)
+        .group(Delimiter::Brace, none());
+}
+
+const CALLSITE: &str = "__KHIVE_PERF_CALLSITE";
+const FUNCTION: &str = "__KhivePerfFunction";
+
+/// The call of a method of the callsite, which says where it is called.
+///
+/// A method call is where its name and its arguments are: so it has the line of the function, and not that of the
+/// attribute. With a place of the user's, a path would be looked up by the rules of the user's edition.
+pub(crate) fn call_callsite(tokens: &mut Tokens, ident: &Ident, method: &str) {
+    let mixed = Span::mixed_site();
+    tokens.at(mixed).word(CALLSITE).mark(".");
+    tokens.at(ident.span()).word(method);
+    tokens
+        .at(mixed)
+        .mark("::")
+        .mark("<")
+        .word(FUNCTION)
+        .mark(">");
+    tokens
+        .at(ident.span())
+        .group(Delimiter::Parenthesis, TokenStream::new());
+    tokens.at(mixed);
+}
+
+fn called_callsite(measured: &Measured, method: &str) -> TokenStream {
+    let mut tokens = Tokens::new(Span::mixed_site());
+    call_callsite(&mut tokens, &measured.function.sig.ident, method);
+    tokens.done()
 }
 
 /// What is recorded beside counts and times, as methods of the callsite; nothing where nothing was said.
@@ -429,20 +492,25 @@ fn settings(settings: Settings) -> TokenStream {
 }
 
 fn enter(measured: &Measured) -> TokenStream {
+    let here = here(measured);
     if measured.settings.span.is_some() {
         let enter = measured.paths.private("enter_traced");
         let fields = fields(measured);
         return quote_spanned! {Span::mixed_site()=>
-            #enter(&__KHIVE_PERF_CALLSITE, &__KHIVE_PERF_SPAN, #fields)
+            #enter(#here, &__KHIVE_PERF_SPAN, #fields)
         };
     }
     if measured.fields.is_empty() {
-        let enter = measured.paths.private("enter");
-        return quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE));
+        return called_callsite(measured, "enter");
     }
     let enter = measured.paths.private("enter_with");
     let fields = fields(measured);
-    quote_spanned!(Span::mixed_site()=> #enter(&__KHIVE_PERF_CALLSITE, #fields))
+    quote_spanned!(Span::mixed_site()=> #enter(#here, #fields))
+}
+
+/// The callsite, which notes where it is called.
+fn here(measured: &Measured) -> TokenStream {
+    called_callsite(measured, "here")
 }
 
 /// The statement that finds the series of a future, by fields that it borrows for no longer.
@@ -451,16 +519,17 @@ fn series(measured: &Measured) -> TokenStream {
         return TokenStream::new();
     }
     let fields = fields(measured);
+    let here = here(measured);
     if measured.settings.span.is_some() {
         let series = measured.paths.private("series_traced");
         return quote_spanned! {Span::mixed_site()=>
             let (__khive_perf_series, __khive_perf_values) =
-                #series(&__KHIVE_PERF_CALLSITE, &__KHIVE_PERF_SPAN, #fields);
+                #series(#here, &__KHIVE_PERF_SPAN, #fields);
         };
     }
     let series = measured.paths.private("series");
     quote_spanned! {Span::mixed_site()=>
-        let __khive_perf_series = #series(&__KHIVE_PERF_CALLSITE, #fields);
+        let __khive_perf_series = #series(#here, #fields);
     }
 }
 
@@ -508,10 +577,10 @@ fn verdict(measured: &Measured, success: &Success, borrowed: bool) -> TokenStrea
 }
 
 /// The user's block, inside another one.
-fn block(body: &Body) -> TokenStream {
+fn block(body: &Body) -> Group {
     let has_semicolon = body.has_semicolon();
     if has_semicolon && body.inner_attrs.is_empty() {
-        return body.group.to_token_stream();
+        return body.group.clone();
     }
     let Body {
         group,
@@ -521,18 +590,25 @@ fn block(body: &Body) -> TokenStream {
     } = body;
     // Where all is one expression, the compiler would call the braces around it unnecessary.
     let more = (!has_semicolon).then(|| quote_spanned!(Span::mixed_site()=> let _ = ();));
-    in_braces_of(group, quote!(#items #more #statements)).to_token_stream()
+    in_braces_of(group, quote!(#items #more #statements))
 }
 
 /// Tells type inference what an async block returns, so that returned values are coerced as in the plain function.
 ///
 /// It stands outside the user's block, whose imports could give the type another meaning.
-pub(crate) fn return_edge(paths: &Paths, output: &TokenStream, at: Span) -> TokenStream {
+pub(crate) fn return_edge(tokens: &mut Tokens, paths: &Paths, output: &[TokenTree], at: Span) {
     // "Return type inferred here", the compiler may say, and then it shows the type.
-    let at = Span::mixed_site().located_at(at);
-    let never = paths.private_at("never_called", at);
-    let back = quote_spanned!(at=> return #never::<#output>(););
-    quote_spanned!(Span::mixed_site()=> if false { #back })
+    let mut back = Tokens::new(Span::mixed_site().located_at(at));
+    back.word("return")
+        .private(paths, "never_called")
+        .mark("::");
+    back.mark("<").trees(output).mark(">");
+    back.group(Delimiter::Parenthesis, TokenStream::new())
+        .mark(";");
+    tokens
+        .word("if")
+        .word("false")
+        .group(Delimiter::Brace, back.done());
 }
 
 /// `impl Trait` may not be written inside a body; `_` stands for it.

@@ -19,6 +19,7 @@ mod paths;
 mod plain;
 mod settings;
 mod shape;
+mod tokens;
 mod traced;
 
 use proc_macro::TokenStream;

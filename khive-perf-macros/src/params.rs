@@ -1,13 +1,14 @@
 //! The parameters of a function whose body moves into a closure or future: bound anew inside, as the compiler
 //! does with those of an `async fn`, so that they are dropped when the plain function would drop them.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, FnArg, Ident, Pat, PatType, ReceiverKind, Signature, Type};
 
 use crate::input::is_one_of;
+use crate::tokens::Tokens;
 
 /// Types of which a value need not be dropped.
 pub(crate) const NUMBERS: [&str; 16] = [
@@ -102,8 +103,25 @@ fn rebind_typed(typed: &mut PatType, position: usize, outside: &TokenStream) -> 
 }
 
 /// Binds an argument anew that has a plain name.
-pub(crate) fn rebind_word(name: &Ident) -> TokenStream {
-    quote_spanned!(Span::mixed_site()=> #[allow(clippy::redundant_locals, clippy::shadow_same)] let #name = #name;)
+pub(crate) fn rebind_word(tokens: &mut Tokens, name: &Ident) {
+    let mut lints = Tokens::new(Span::mixed_site());
+    lints
+        .word("clippy")
+        .mark("::")
+        .word("redundant_locals")
+        .mark(",");
+    lints.word("clippy").mark("::").word("shadow_same");
+    let mut allow = Tokens::new(Span::mixed_site());
+    allow
+        .word("allow")
+        .group(Delimiter::Parenthesis, lints.done());
+    tokens.mark("#").group(Delimiter::Bracket, allow.done());
+    tokens
+        .word("let")
+        .tree(name.clone())
+        .mark("=")
+        .tree(name.clone())
+        .mark(";");
 }
 
 /// Whether an argument is a number, or the like, under a name of its own: there is nothing to drop either.

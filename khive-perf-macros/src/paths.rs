@@ -1,7 +1,7 @@
 //! Fully qualified paths into `khive_perf::__private`: the only names an expansion depends on.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 
 /// Where `khive_perf::__private` is reached from the annotated code.
 #[derive(Clone, Default)]
@@ -13,6 +13,11 @@ impl Paths {
     /// Paths below `krate`, or below `::khive_perf` where nothing was said.
     pub(crate) fn new(krate: Option<syn::Path>) -> Self {
         Self { krate }
+    }
+
+    /// The path of the crate, if it was said.
+    pub(crate) fn krate(&self) -> Option<TokenStream> {
+        self.krate.as_ref().map(ToTokens::to_token_stream)
     }
 
     /// The path of one item of the `__private` module.

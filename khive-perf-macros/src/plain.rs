@@ -4,7 +4,6 @@
 //! their tokens, and nothing of them is parsed; any doubt is for the parser.
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
-use quote::quote;
 
 use crate::input::{Body, is_one_of};
 use crate::params::NUMBERS;
@@ -21,7 +20,7 @@ pub(crate) enum Told {
 /// A function of which nothing need be known.
 pub(crate) struct Plain {
     /// All in front of the body.
-    pub(crate) head: TokenStream,
+    pub(crate) head: Vec<TokenTree>,
     pub(crate) ident: Ident,
     pub(crate) body: Body,
 }
@@ -29,15 +28,15 @@ pub(crate) struct Plain {
 /// An `async fn` without generic parameters of its own.
 pub(crate) struct PlainAsync {
     /// All in front of the arrow, without `async`.
-    pub(crate) head: TokenStream,
+    pub(crate) head: Vec<TokenTree>,
     pub(crate) asyncness: Ident,
     pub(crate) ident: Ident,
     /// The arguments that must be dropped with the statements.
     pub(crate) moved: Vec<Ident>,
     /// The type behind the arrow.
-    pub(crate) output: TokenStream,
+    pub(crate) output: Vec<TokenTree>,
     /// The `where` clause.
-    pub(crate) bounds: TokenStream,
+    pub(crate) bounds: Vec<TokenTree>,
     pub(crate) body: Body,
 }
 
@@ -77,7 +76,7 @@ impl Told {
             trees.truncate(head);
             trees.remove(position);
             return Some(Self::AsyncFn(PlainAsync {
-                head: trees.into_iter().collect(),
+                head: trees,
                 asyncness,
                 ident,
                 moved: signature.moved,
@@ -94,7 +93,7 @@ impl Told {
             && !behind.iter().any(holds_future);
         is_call.then(|| {
             Self::Call(Plain {
-                head: trees.into_iter().collect(),
+                head: trees,
                 ident,
                 body: Body::new(body),
             })
@@ -144,8 +143,8 @@ struct Signature {
     /// How many tokens there are up to the end of the parameters.
     parameters_end: usize,
     moved: Vec<Ident>,
-    output: TokenStream,
-    bounds: TokenStream,
+    output: Vec<TokenTree>,
+    bounds: Vec<TokenTree>,
 }
 
 impl Signature {
@@ -162,13 +161,13 @@ impl Signature {
             .position(|tree| matches!(tree, TokenTree::Ident(word) if word == "where"));
         let (output, bounds) = rest.split_at(clause.unwrap_or(rest.len()));
         let output = match output {
-            [] => quote!(()),
+            [] => vec![Group::new(Delimiter::Parenthesis, TokenStream::new()).into()],
             [_, _, TokenTree::Punct(never), ..] if never.as_char() == '!' => return None,
             [minus, _, output @ ..] if is_arrow_head(minus) => {
                 if output.is_empty() || output.iter().any(holds_impl) {
                     return None;
                 }
-                output.iter().cloned().collect()
+                output.to_vec()
             }
             _ => return None,
         };
@@ -176,7 +175,7 @@ impl Signature {
             parameters_end: 3,
             moved: moved(parameters)?,
             output,
-            bounds: bounds.iter().cloned().collect(),
+            bounds: bounds.to_vec(),
         })
     }
 }

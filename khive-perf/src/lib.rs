@@ -172,17 +172,10 @@ macro_rules! span {
 macro_rules! __span {
     ($name:expr, $group:expr) => {{
         static __KHIVE_PERF_CALLSITE: $crate::__private::Callsite =
-            $crate::__private::Callsite::new($crate::__private::Spec {
-                name: $name,
-                group: $group,
-                path: {
-                    fn here() {}
-                    || $crate::__private::path_of(&here)
-                },
-                file: ::core::file!(),
-                line: ::core::line!(),
-                kind: $crate::__private::Kind::Region,
-            });
-        $crate::__private::enter(&__KHIVE_PERF_CALLSITE)
+            $crate::__private::Callsite::new(
+                &const { $crate::__private::Spec::REGION.name($name).group($group) },
+            );
+        enum __KhivePerfFunction {}
+        __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>()
     }};
 }

@@ -1,7 +1,7 @@
 //! What macros expand to, and nothing else. Not a public interface: it may change in any release.
 
 pub use crate::attributes::{ToValue, Value, debug, display};
-pub use crate::callsite::{Callsite, Here, Kind, Spec};
+pub use crate::callsite::{Callsite, FUNCTION, FUTURE, Here, Spec};
 #[cfg(feature = "tracing")]
 pub use crate::span::traced::{
     MARKER, SpanSite, SpanSpec, SpanValues, Traced, TracedGuard, enter_traced, is_measured,
@@ -9,17 +9,11 @@ pub use crate::span::traced::{
 };
 pub use crate::span::{
     AllocGuard, Always, Around, CountAlloc, Hold, Judge, Measured, OkIf, Returned, ReturnedOther,
-    Series, SpanGuard, count_alloc, count_alloc_future, count_alloc_future_with, enter, enter_with,
-    hold, measure_future, measure_future_if, measure_future_with, measure_future_with_if, series,
+    Series, SpanGuard, count_alloc, count_alloc_future, count_alloc_future_with, enter_with, hold,
+    measure_future, measure_future_if, measure_future_with, measure_future_with_if, series,
 };
 #[cfg(feature = "tracing")]
 pub use tracing::Level;
-
-/// The path of an item, as the compiler spells types.
-#[must_use]
-pub fn path_of<T>(_: &T) -> &'static str {
-    core::any::type_name::<T>()
-}
 
 /// Stands where a value is returned that never is, so that the compiler knows its type.
 #[must_use]

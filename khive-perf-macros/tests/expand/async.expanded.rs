@@ -3,12 +3,10 @@ fn fetch(
     client: &Client,
     url: Url,
 ) -> impl ::core::future::Future<Output = Result<Box<dyn Body>, Error>> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     ::khive_perf::__private::measure_future(
-        &__KHIVE_PERF_CALLSITE,
+        __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
         async move {
             if false {
                 return ::khive_perf::__private::never_called::<
@@ -25,12 +23,10 @@ fn fetch(
     )
 }
 async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     ::khive_perf::__private::measure_future(
-            &__KHIVE_PERF_CALLSITE,
+            __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
             async move {
                 #[allow(
                     clippy::no_effect_underscore_binding,
@@ -56,12 +52,10 @@ async fn pair(__khive_perf_argument_0: (Left, Right)) -> impl Sum {
         .await
 }
 async fn serve(listener: Listener) -> ! {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     match ::khive_perf::__private::measure_future(
-            &__KHIVE_PERF_CALLSITE,
+            __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
             async move {
                 if false {
                     return ::khive_perf::__private::never_called::<
@@ -83,20 +77,18 @@ async fn serve(listener: Listener) -> ! {
 }
 #[instrument]
 async fn order(id: u64, customer: String) {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     {
         let __khive_perf_series = ::khive_perf::__private::series(
-            &__KHIVE_PERF_CALLSITE,
+            __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
             &[
                 ("order", ::khive_perf::__private::ToValue::to_value(&(id))),
                 ("customer", ::khive_perf::__private::ToValue::to_value(&(customer))),
             ],
         );
         ::khive_perf::__private::measure_future_with(
-            &__KHIVE_PERF_CALLSITE,
+            __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
             async move {
                 if false {
                     return ::khive_perf::__private::never_called::<()>();

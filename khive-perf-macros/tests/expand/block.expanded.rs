@@ -3,13 +3,13 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     type Future = Pin<Box<dyn Future<Output = Result<u8, Error>>>>;
     const LIMIT: usize = { N };
     fn load(&self) -> Self::Future {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-            enum Here {}
-            ::khive_perf::__private::Here.future::<Here>().group("store")
-        };
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(
+            &const { ::khive_perf::__private::Spec::FUTURE.group("store") },
+        );
+        enum __KhivePerfFunction {}
         Box::pin(
             ::khive_perf::__private::measure_future_if(
-                &__KHIVE_PERF_CALLSITE,
+                __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
                 self.file.read(),
                 |__khive_perf_returned| ::khive_perf::__private::is_ok(
                     __khive_perf_returned,
@@ -21,13 +21,14 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
         self.len
     }
     fn save(&self) -> io::Result<()> {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-            enum Here {}
-            ::khive_perf::__private::Here.function::<Here>().name("save").group("store")
-        };
-        let mut __khive_perf_guard = ::khive_perf::__private::enter(
-            &__KHIVE_PERF_CALLSITE,
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(
+            &const {
+                ::khive_perf::__private::Spec::FUNCTION.name("save").group("store")
+            },
         );
+        enum __KhivePerfFunction {}
+        let mut __khive_perf_guard = __KHIVE_PERF_CALLSITE
+            .enter::<__KhivePerfFunction>();
         let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
             ::core::option::Option::None,
             move || -> io::Result<()> {
@@ -49,11 +50,11 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
     #[cfg_attr(test, inline)]
     #[expect(clippy::unused_self, unused_mut, reason = "of the trait")]
     fn rewind(&self) {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-            enum Here {}
-            ::khive_perf::__private::Here.function::<Here>().group("store")
-        };
-        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(
+            &const { ::khive_perf::__private::Spec::FUNCTION.group("store") },
+        );
+        enum __KhivePerfFunction {}
+        let __khive_perf_guard = __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>();
         let mut position = 0;
     }
     const fn limit() -> usize {
@@ -63,11 +64,9 @@ impl<const N: usize> Store for Disk<{ N + 1 }> {
 trait Shape {
     fn area(&self) -> f64;
     fn is_large(&self) -> bool {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-            enum Here {}
-            ::khive_perf::__private::Here.function::<Here>()
-        };
-        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+        enum __KhivePerfFunction {}
+        let __khive_perf_guard = __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>();
         self.area() > 1.0
     }
 }
@@ -75,22 +74,17 @@ mod geometry {
     pub struct Square(f64);
     impl Square {
         pub fn side(&self) -> f64 {
-            static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-                enum Here {}
-                ::khive_perf::__private::Here.function::<Here>()
-            };
-            let __khive_perf_guard = ::khive_perf::__private::enter(
-                &__KHIVE_PERF_CALLSITE,
-            );
+            static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+            enum __KhivePerfFunction {}
+            let __khive_perf_guard = __KHIVE_PERF_CALLSITE
+                .enter::<__KhivePerfFunction>();
             self.0
         }
     }
     pub fn unit() -> Square {
-        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-            enum Here {}
-            ::khive_perf::__private::Here.function::<Here>()
-        };
-        let __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+        static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+        enum __KhivePerfFunction {}
+        let __khive_perf_guard = __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>();
         Square(1.0)
     }
 }

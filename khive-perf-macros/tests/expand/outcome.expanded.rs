@@ -1,10 +1,8 @@
 //! Functions whose returned value may be an error.
 fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.function::<Here>()
-    };
-    let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+    enum __KhivePerfFunction {}
+    let mut __khive_perf_guard = __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>();
     let __khive_perf_returned = ::core::option::Option::unwrap_or_else(
         ::core::option::Option::None,
         move || -> Result<&'a mut u8, Error> {
@@ -20,12 +18,10 @@ fn first<'a>(list: &'a mut Vec<u8>, owner: Owner) -> Result<&'a mut u8, Error> {
     __khive_perf_returned
 }
 fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     ::khive_perf::__private::measure_future_if(
-        &__KHIVE_PERF_CALLSITE,
+        __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
         async move {
             if false {
                 return ::khive_perf::__private::never_called::<Answer>();
@@ -45,11 +41,9 @@ fn ask(question: Question) -> impl ::core::future::Future<Output = Answer> {
 }
 #[track_caller]
 fn located() -> Result<&'static Location<'static>, Error> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.function::<Here>()
-    };
-    let mut __khive_perf_guard = ::khive_perf::__private::enter(&__KHIVE_PERF_CALLSITE);
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+    enum __KhivePerfFunction {}
+    let mut __khive_perf_guard = __KHIVE_PERF_CALLSITE.enter::<__KhivePerfFunction>();
     let __khive_perf_returned: Result<&'static Location<'static>, Error> = {
         let _ = ();
         Ok(Location::caller())

@@ -1,9 +1,7 @@
 //! Spans of `tracing` beside the measurement.
 fn load(path: &Path) -> io::Result<Page> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.function::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUNCTION;
+    enum __KhivePerfFunction {}
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "load",
@@ -16,7 +14,7 @@ fn load(path: &Path) -> io::Result<Page> {
         &__KHIVE_PERF_SPAN,
     );
     let mut __khive_perf_guard = ::khive_perf::__private::enter_traced(
-        &__KHIVE_PERF_CALLSITE,
+        __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
         &__KHIVE_PERF_SPAN,
         &[],
     );
@@ -31,10 +29,10 @@ fn load(path: &Path) -> io::Result<Page> {
     __khive_perf_returned
 }
 fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>().name("order")
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::Callsite::new(
+        &const { ::khive_perf::__private::Spec::FUTURE.name("order") },
+    );
+    enum __KhivePerfFunction {}
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "order",
@@ -48,7 +46,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
     );
     {
         let (__khive_perf_series, __khive_perf_values) = ::khive_perf::__private::series_traced(
-            &__KHIVE_PERF_CALLSITE,
+            __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
             &__KHIVE_PERF_SPAN,
             &[
                 ("id", ::khive_perf::__private::ToValue::to_value(&(id))),
@@ -59,7 +57,7 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
             &__KHIVE_PERF_SPAN,
             __khive_perf_values,
             ::khive_perf::__private::measure_future_with(
-                &__KHIVE_PERF_CALLSITE,
+                __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
                 async move {
                     if false {
                         return ::khive_perf::__private::never_called::<()>();
@@ -77,10 +75,8 @@ fn order(id: u64, customer: Customer) -> impl ::core::future::Future<Output = ()
     }
 }
 fn r#async(&self) -> BoxFuture<'_, ()> {
-    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = {
-        enum Here {}
-        ::khive_perf::__private::Here.future::<Here>()
-    };
+    static __KHIVE_PERF_CALLSITE: ::khive_perf::__private::Callsite = ::khive_perf::__private::FUTURE;
+    enum __KhivePerfFunction {}
     static __KHIVE_PERF_SPAN: ::khive_perf::__private::SpanSite = ::khive_perf::__private::SpanSite::new(
         ::khive_perf::__private::SpanSpec {
             name: "async",
@@ -95,7 +91,10 @@ fn r#async(&self) -> BoxFuture<'_, ()> {
     Box::pin(
         ::khive_perf::__private::trace_future(
             &__KHIVE_PERF_SPAN,
-            ::khive_perf::__private::measure_future(&__KHIVE_PERF_CALLSITE, self.work()),
+            ::khive_perf::__private::measure_future(
+                __KHIVE_PERF_CALLSITE.here::<__KhivePerfFunction>(),
+                self.work(),
+            ),
         ),
     )
 }

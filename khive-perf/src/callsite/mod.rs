@@ -3,12 +3,16 @@
 mod number;
 
 use std::any::type_name;
-use std::panic::Location;
+use std::cell::UnsafeCell;
+use std::mem::transmute;
+use std::panic::{Location, RefUnwindSafe};
+use std::{fmt, ptr};
 
 pub(crate) use self::number::NO_ID;
 use self::number::Number;
 #[cfg(feature = "enabled")]
 pub(crate) use self::number::OFF_ID;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// What kind of code a callsite measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,45 +37,135 @@ impl Kind {
     }
 }
 
-/// What is known about a callsite when the program is compiled.
+/// What is known about a callsite when the program is compiled, beside where it is: most have this in common.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "written out by macro expansions")]
 pub struct Spec {
-    /// The name that replaces the path in reports; empty where none does.
-    pub name: &'static str,
-    /// The group in reports; empty where it is in none.
-    pub group: &'static str,
-    /// Type name of an item inside the callsite's static, from which the path is cut; empty where
-    /// there is no function, and the name stands for the path.
-    pub path: fn() -> &'static str,
-    /// Source file.
-    pub file: &'static str,
-    /// Line in it.
-    pub line: u32,
+    name: &'static str,
+    group: &'static str,
+    /// File and line; none where it is wherever it is called.
+    place: Option<(&'static str, u32)>,
     /// What is measured.
-    pub kind: Kind,
+    kind: Kind,
+    timing: Timing,
 }
 
 impl Spec {
-    /// The group in reports.
-    pub(crate) fn group(&self) -> Option<&'static str> {
-        Some(self.group).filter(|group| !group.is_empty())
+    /// A function, without wishes.
+    pub const FUNCTION: Self = Self::of(Kind::Function);
+    /// A function whose future is measured.
+    pub const FUTURE: Self = Self::of(Kind::Future);
+    /// A region of a function.
+    pub const REGION: Self = Self::of(Kind::Region);
+
+    /// Of this kind, without wishes.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Self {
+        Self {
+            name: "",
+            group: "",
+            place: None,
+            kind,
+            timing: Timing {
+                is_future: kind.is_resumed(),
+                ..Timing::PLAIN
+            },
+        }
     }
 
-    /// The name that replaces the path in reports.
-    pub(crate) fn name(&self) -> Option<&'static str> {
-        Some(self.name).filter(|name| !name.is_empty())
+    /// The name that replaces the path in reports; empty where none does.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The group in reports; empty where it is in none.
+    #[must_use]
+    pub const fn group(mut self, group: &'static str) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// Where it is, for what is not called from there; an empty file where it is nowhere.
+    #[must_use]
+    pub const fn place(mut self, file: &'static str, line: u32) -> Self {
+        self.place = Some((file, line));
+        self
+    }
+
+    /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.
+    #[must_use]
+    pub const fn sample(mut self, every: u32) -> Self {
+        self.timing.is_pinned = true;
+        self.timing.every = match every {
+            0 => 1,
+            Timing::EVERY_MAX.. => Timing::EVERY_MAX,
+            every => every,
+        };
+        self
+    }
+
+    /// Counts the calls that take this long or longer.
+    #[must_use]
+    pub const fn slow_ns(mut self, ns: u64) -> Self {
+        self.timing.slow_ns = ns;
+        self
     }
 }
 
-/// The static place in the source that measures. It knows its source and a number; the registry
+/// The static place in the source that measures. It knows what it measures and a number; the registry
 /// gives the number.
+///
+/// There is one in each measured function, and the compiler types, checks and evaluates it. So it is a copy of a constant,
+/// and what a call can say is not in it. The cell around all of it is for the compiler, too: it asks of each static, by
+/// all fields up to the first such cell, whether anything in it may change.
+pub struct Callsite(UnsafeCell<Parts>);
+
 #[derive(Debug)]
-pub struct Callsite {
+struct Parts {
     number: Number,
-    spec: Spec,
-    timing: Timing,
+    /// A [`PathOf`]; null until the first call, and where there is no function.
+    path: AtomicPtr<()>,
+    /// Where it was first called from; null until then.
+    from: AtomicPtr<Location<'static>>,
+    spec: &'static Spec,
 }
+
+/// Gives the type name of an item inside a function, from which the path of the function is cut.
+type PathOf = fn() -> &'static str;
+
+/// What a call says of its callsite: the same in all calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    path: PathOf,
+    from: &'static Location<'static>,
+}
+
+impl Source {
+    /// Of the caller, where `Marker` is declared.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn of<Marker>() -> Self {
+        Self {
+            path: type_name::<Marker>,
+            from: Location::caller(),
+        }
+    }
+}
+
+/// A function, as its static knows it.
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "what is made of it is what is written to"
+)]
+pub const FUNCTION: Callsite = Callsite::new(&Spec::FUNCTION);
+
+/// A function whose future is measured, as its static knows it.
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "what is made of it is what is written to"
+)]
+pub const FUTURE: Callsite = Callsite::new(&Spec::FUTURE);
 
 /// How the calls of a callsite are timed.
 #[derive(Clone, Copy, Debug)]
@@ -99,50 +193,19 @@ impl Timing {
     pub(crate) const EVERY_MAX: u32 = 1 << 20;
 }
 
-// SAFETY: all that is in it is `Sync`. The compiler would find that out by itself, but it would look at every field again
-// for each measured function, because a static must be `Sync`.
+// SAFETY: all that is in it is `Sync`, and nobody has it to change without that.
 unsafe impl Sync for Callsite {}
 
-/// Each type in it is `Sync`, or else this does not compile.
+/// There are atomics in the cell.
+impl RefUnwindSafe for Callsite {}
+
+/// Each type in it is both, or else this does not compile.
 const _: () = {
-    const fn is_sync<T: Sync>() {}
-    is_sync::<(Number, Spec, Timing)>();
+    const fn is_shared<T: Sync + RefUnwindSafe>() {}
+    is_shared::<Parts>();
 };
 
-/// Evaluated once, and copied from.
-#[expect(
-    clippy::declare_interior_mutable_const,
-    reason = "what is made of it is what is written to"
-)]
-const BLANK: Callsite = Callsite {
-    number: Number::none(),
-    spec: Spec {
-        name: "",
-        group: "",
-        path: || "",
-        file: "",
-        line: 0,
-        kind: Kind::Function,
-    },
-    timing: Timing::PLAIN,
-};
-
-/// The same, of a future.
-#[expect(
-    clippy::declare_interior_mutable_const,
-    reason = "what is made of it is what is written to"
-)]
-const BLANK_FUTURE: Callsite = {
-    let mut callsite = BLANK;
-    callsite.spec.kind = Kind::Future;
-    callsite.timing.is_future = true;
-    callsite
-};
-
-/// Makes the callsites of functions, where it stands in the source.
-///
-/// There is one in each measured function, and the compiler types, checks and evaluates it. So it is one call, which is
-/// told by where it is and by one type, and which calls nothing that it could do without.
+/// Where a method is called.
 #[expect(clippy::exhaustive_structs, reason = "macros write it")]
 #[derive(Clone, Copy, Debug)]
 pub struct Here;
@@ -154,117 +217,111 @@ impl Here {
     pub const fn line(self) -> u32 {
         Location::caller().line()
     }
-
-    /// A function. `Marker` is an item inside its static; file and line are those of the call.
-    #[must_use]
-    #[track_caller]
-    pub const fn function<Marker>(self) -> Callsite {
-        let mut callsite = BLANK;
-        let at = Location::caller();
-        callsite.spec.path = type_name::<Marker>;
-        callsite.spec.file = at.file();
-        callsite.spec.line = at.line();
-        callsite
-    }
-
-    /// A function whose future is measured. The rest as with [`function`](Self::function).
-    #[must_use]
-    #[track_caller]
-    pub const fn future<Marker>(self) -> Callsite {
-        let mut callsite = BLANK_FUTURE;
-        let at = Location::caller();
-        callsite.spec.path = type_name::<Marker>;
-        callsite.spec.file = at.file();
-        callsite.spec.line = at.line();
-        callsite
-    }
 }
 
 impl Callsite {
-    /// A callsite that has not been called yet.
+    /// A callsite that has not been called yet. One that is called by no function must have a name.
     #[must_use]
-    pub const fn new(spec: Spec) -> Self {
-        Self {
-            timing: Timing {
-                is_future: spec.kind.is_resumed(),
-                ..Timing::PLAIN
-            },
+    pub const fn new(spec: &'static Spec) -> Self {
+        Self(UnsafeCell::new(Parts {
+            number: Number::none(),
+            path: AtomicPtr::new(ptr::null_mut()),
+            from: AtomicPtr::new(ptr::null_mut()),
             spec,
-            ..BLANK
+        }))
+    }
+
+    #[inline(always)]
+    const fn parts(&self) -> &Parts {
+        // SAFETY: it is there as long as `self`, and nobody makes another reference of the cell than this one.
+        unsafe { &*self.0.get() }
+    }
+
+    /// Itself, from now on known to be called from here, by the function that declares `Marker`.
+    #[inline(always)]
+    #[track_caller]
+    pub fn here<Marker>(&'static self) -> &'static Self {
+        if self.parts().from.load(Ordering::Relaxed).is_null() {
+            self.note(Source::of::<Marker>());
         }
-    }
-
-    /// Replaces the path in reports.
-    #[must_use]
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.spec.name = name;
         self
     }
 
-    /// Puts it into a group in reports.
-    #[must_use]
-    pub const fn group(mut self, group: &'static str) -> Self {
-        self.spec.group = group;
-        self
-    }
-
-    /// Times one call in `every`, on average and at random; all are counted. At most 2^20; 0 is 1.
-    #[must_use]
-    pub const fn sample(mut self, every: u32) -> Self {
-        self.timing.is_pinned = true;
-        self.timing.every = match every {
-            0 => 1,
-            Timing::EVERY_MAX.. => Timing::EVERY_MAX,
-            every => every,
-        };
-        self
-    }
-
-    /// Counts the calls that take this long or longer.
-    #[must_use]
-    pub const fn slow_ns(mut self, ns: u64) -> Self {
-        self.timing.slow_ns = ns;
-        self
+    /// Notes what a call says. Threads may meet here, as they say the same, and point at what was compiled in.
+    #[cold]
+    pub(crate) fn note(&self, source: Source) {
+        let Source { path, from } = source;
+        let parts = self.parts();
+        parts.path.store(path as *mut (), Ordering::Relaxed);
+        parts
+            .from
+            .store(ptr::from_ref(from).cast_mut(), Ordering::Relaxed);
     }
 
     /// The series id, or [`NO_ID`], or [`OFF_ID`].
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        self.number.id()
+        self.parts().number.id()
     }
 
     /// What the hot path knows of it.
     pub(crate) const fn number(&self) -> &Number {
-        &self.number
+        &self.parts().number
     }
 
     pub(crate) fn assigned(&self) -> Option<u32> {
-        self.number.assigned()
+        self.parts().number.assigned()
     }
 
-    pub(crate) const fn spec(&self) -> &Spec {
-        &self.spec
+    pub(crate) const fn kind(&self) -> Kind {
+        self.parts().spec.kind
     }
 
     pub(crate) const fn timing(&self) -> Timing {
-        self.timing
+        self.parts().spec.timing
+    }
+
+    /// Source file and line; an empty file where it is nowhere, or was not called yet.
+    pub(crate) fn place(&self) -> (&'static str, u32) {
+        // SAFETY: it is null, or was made of such a reference.
+        let from = unsafe { self.parts().from.load(Ordering::Relaxed).as_ref() };
+        let called = || from.map(|from| (from.file(), from.line()));
+        self.parts().spec.place.or_else(called).unwrap_or_default()
+    }
+
+    /// The name that replaces the path in reports.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        Some(self.parts().spec.name).filter(|name| !name.is_empty())
+    }
+
+    /// The group in reports.
+    pub(crate) fn group(&self) -> Option<&'static str> {
+        Some(self.parts().spec.group).filter(|group| !group.is_empty())
     }
 
     /// Full path of the function: `crate::module::function`, `<crate::A as crate::Trait>::function`.
     pub(crate) fn path(&self) -> String {
-        match ((self.spec.path)(), self.spec.name) {
-            ("", name) => name.to_owned(),
-            (marker, _) => path_from_marker(marker),
+        let path = self.parts().path.load(Ordering::Relaxed);
+        if path.is_null() {
+            return self.parts().spec.name.to_owned();
         }
+        // SAFETY: it was made of one.
+        let path = unsafe { transmute::<*mut (), PathOf>(path) };
+        path_from_marker(path())
     }
 }
 
-/// Cuts the path of a function from the type name of an item that its callsite contains.
+impl fmt::Debug for Callsite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts().fmt(f)
+    }
+}
+
+/// Cuts the path of a function from the type name of an item in it.
 ///
-/// The last two segments are the callsite's static and the item; closures on the way are the
-/// compiler's business.
+/// The last segment is the item; closures on the way are the compiler's business.
 fn path_from_marker(marker: &str) -> String {
-    let outer = marker.rsplitn(3, "::").nth(2).unwrap_or(marker);
+    let outer = marker.rsplit_once("::").map_or(marker, |(outer, _)| outer);
     outer.replace("::{{closure}}", "")
 }
 
@@ -275,14 +332,11 @@ mod tests {
     #[test]
     fn the_path_keeps_the_implementing_type_and_loses_the_expansion() {
         let path = path_from_marker;
-        assert_eq!(path("a::b::f::CALLSITE::here"), "a::b::f");
+        assert_eq!(path("a::b::f::Here"), "a::b::f");
+        assert_eq!(path("<a::J as a::Get>::get::Here"), "<a::J as a::Get>::get");
+        assert_eq!(path("a::f::{{closure}}::Here"), "a::f");
         assert_eq!(
-            path("<a::J as a::Get>::get::CALLSITE::here"),
-            "<a::J as a::Get>::get"
-        );
-        assert_eq!(path("a::f::{{closure}}::CALLSITE::here"), "a::f");
-        assert_eq!(
-            path("<a::W<_> as a::Get>::get::{{closure}}::{{closure}}::C::here"),
+            path("<a::W<_> as a::Get>::get::{{closure}}::{{closure}}::Here"),
             "<a::W<_> as a::Get>::get"
         );
         assert_eq!(path("odd"), "odd");

@@ -99,24 +99,17 @@ fn name_of(metadata: &Metadata<'_>) -> String {
 }
 
 fn make(metadata: &'static Metadata<'static>, name: String, kind: Kind) -> &'static Callsite {
-    let spec = Spec {
-        name: Box::leak(name.into_boxed_str()),
-        group: "",
-        path: || "",
-        file: metadata.file().unwrap_or_default(),
-        line: metadata.line().unwrap_or_default(),
-        kind,
-    };
+    let file = metadata.file().unwrap_or_default();
+    let spec = Spec::of(kind)
+        .name(Box::leak(name.into_boxed_str()))
+        .place(file, metadata.line().unwrap_or_default());
     series::made_at_run_time(spec)
 }
 
 fn outside() -> &'static Callsite {
-    series::made_at_run_time(Spec {
-        name: "(outside of spans) (events)",
-        group: "",
-        path: || "",
-        file: "",
-        line: 0,
-        kind: Kind::Region,
-    })
+    series::made_at_run_time(
+        Spec::REGION
+            .name("(outside of spans) (events)")
+            .place("", 0),
+    )
 }

@@ -29,10 +29,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(series: &Series) -> Self {
-        let spec = series.callsite.spec();
+        let callsite = series.callsite;
+        let (file, line) = callsite.place();
         let function = Arc::clone(&series.path);
-        let name = spec.name().map_or_else(|| Arc::clone(&function), Arc::from);
-        let mut key = format!("{name}\n{function}\n{}\n{:010}", spec.file, spec.line);
+        let name = callsite
+            .name()
+            .map_or_else(|| Arc::clone(&function), Arc::from);
+        let mut key = format!("{name}\n{function}\n{file}\n{line:010}");
         for (attribute, value) in series.attributes.iter() {
             // Writing to a `String` cannot fail.
             let _ = write!(key, "\n{attribute}={value}");
@@ -43,15 +46,15 @@ impl Identity {
         Self {
             name,
             function,
-            has_custom_name: spec.name().is_some(),
-            group: spec.group(),
-            file: spec.file,
-            line: spec.line,
-            kind: spec.kind,
+            has_custom_name: callsite.name().is_some(),
+            group: callsite.group(),
+            file,
+            line,
+            kind: callsite.kind(),
             attributes: Arc::clone(&series.attributes),
             is_overflow: series.is_overflow,
             is_of_all_callsites: series.is_of_all_callsites(),
-            slow: slow(series.callsite.timing().slow_ns),
+            slow: slow(callsite.timing().slow_ns),
             key: key.into(),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use crate::attributes::{AttributeValue, Value};
-use crate::callsite::{Callsite, Kind, NO_ID, Spec, Timing};
+use crate::callsite::{Callsite, NO_ID, Spec, Timing};
 use crate::config::{self, switches};
 use crate::recorder::local::quiet;
 use crate::registry::identity::Identity;
@@ -20,14 +20,8 @@ pub(crate) type Attributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
 /// The series that takes what passes the limit on series.
 const OVERFLOW_SERIES: u32 = 0;
 
-static OVERFLOW: Callsite = Callsite::new(Spec {
-    name: "(further callsites)",
-    group: "",
-    path: || "(further callsites)",
-    file: "",
-    line: 0,
-    kind: Kind::Function,
-});
+static OVERFLOW: Callsite =
+    Callsite::new(&const { Spec::FUNCTION.name("(further callsites)").place("", 0) });
 
 /// What a number stands for.
 #[derive(Clone, Debug)]
@@ -196,15 +190,8 @@ pub(crate) fn named_future(
     if named.len() >= config::callsites_max() {
         return &OVERFLOW;
     }
-    let spec = Spec {
-        name,
-        group: "",
-        path: || "",
-        file: place.file(),
-        line: place.line(),
-        kind: Kind::Future,
-    };
-    let callsite = Box::leak(Box::new(Callsite::new(spec)));
+    let spec = Spec::FUTURE.name(name).place(place.file(), place.line());
+    let callsite = live_for_ever(spec);
     named.insert(key, callsite);
     callsite
 }
@@ -215,10 +202,16 @@ pub(crate) fn named_future(
 pub(crate) fn made_at_run_time(spec: Spec) -> &'static Callsite {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     if MADE.fetch_add(1, Ordering::Relaxed) < config::callsites_max() {
-        Box::leak(Box::new(Callsite::new(spec)))
+        live_for_ever(spec)
     } else {
         &OVERFLOW
     }
+}
+
+/// A callsite of no function, which is called by its name.
+fn live_for_ever(spec: Spec) -> &'static Callsite {
+    let spec = Box::leak(Box::new(spec));
+    Box::leak(Box::new(Callsite::new(spec)))
 }
 
 const MEMORY_LEN: usize = 128;
@@ -249,8 +242,7 @@ fn same(
 impl Table {
     /// Whether a callsite is to record.
     fn is_on(&self, callsite: &Callsite, path: &str) -> bool {
-        let spec = callsite.spec();
-        self.switched_on && switches::is_on(spec.group(), spec.name().unwrap_or(path), path)
+        self.switched_on && switches::is_on(callsite.group(), callsite.name().unwrap_or(path), path)
     }
 
     fn add(&mut self, series: Series) -> Option<u32> {

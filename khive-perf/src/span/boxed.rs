@@ -8,7 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 
 use crate::callsite::Callsite;
-use crate::span::{Measured, SpanGuard, enter, measure_future};
+use crate::span::{Measured, SpanGuard, measure_future};
 
 /// A boxed future that another one, measured, can stand in for.
 ///
@@ -147,7 +147,7 @@ impl<T> ReturnedOther<T> {
     /// Measures the call.
     #[inline]
     pub fn enter(&self, callsite: &'static Callsite) -> SpanGuard {
-        enter(callsite)
+        callsite.enter_noted()
     }
 
     /// What was returned, as it is.

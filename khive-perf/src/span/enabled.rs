@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::thread::panicking;
 
 use crate::attributes::Value;
-use crate::callsite::{Callsite, OFF_ID};
+use crate::callsite::{Callsite, OFF_ID, Source};
 use crate::clock::raw_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
@@ -96,15 +96,29 @@ impl Word {
     }
 }
 
-/// Enters a region.
+impl Callsite {
+    /// Enters a region, which is where this is called, in the function that declares `Marker`.
+    #[inline(always)]
+    #[track_caller]
+    pub fn enter<Marker>(&'static self) -> SpanGuard {
+        enter(self, Some(Source::of::<Marker>()))
+    }
+
+    /// Enters a region of a callsite of which it is noted where it is called, or that is called by its name.
+    #[inline]
+    pub(crate) fn enter_noted(&'static self) -> SpanGuard {
+        enter(self, None)
+    }
+}
+
 #[inline(always)]
-pub fn enter(callsite: &'static Callsite) -> SpanGuard {
+fn enter(callsite: &'static Callsite, source: Option<Source>) -> SpanGuard {
     let id = callsite.id();
     let word = match short(id) {
         Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
         Some(Short::Timed(node)) => enter_timed(node),
         None if id == OFF_ID && !is_scoped() => Word::NOOP,
-        None => enter_long(callsite),
+        None => enter_long(callsite, source),
     };
     SpanGuard {
         word,
@@ -138,7 +152,7 @@ fn enter_unwinding(node: &'static Node) -> Word {
 
 /// Enters a region of which something is to be said, or that no other one like it preceded.
 #[inline(never)]
-fn enter_long(callsite: &'static Callsite) -> Word {
+fn enter_long(callsite: &'static Callsite, source: Option<Source>) -> Word {
     let id = callsite.id();
     let node = at_hand(id);
     // SAFETY: it is a node of this thread's shard.
@@ -146,15 +160,15 @@ fn enter_long(callsite: &'static Callsite) -> Word {
     if is_entered && !panicking() && node.turn.leave_untimed() {
         return enter_untimed(node);
     }
-    enter_elsewhere_or_new(callsite)
+    enter_elsewhere_or_new(callsite, source)
 }
 
 /// Not inlined, so that the common case above needs no registers but those it has.
 #[inline(never)]
-fn enter_elsewhere_or_new(callsite: &'static Callsite) -> Word {
+fn enter_elsewhere_or_new(callsite: &'static Callsite, source: Option<Source>) -> Word {
     match enter_elsewhere(callsite.id()) {
         Some(word) => word,
-        None => enter_new(callsite),
+        None => enter_new(callsite, source),
     }
 }
 
@@ -202,7 +216,10 @@ fn enter_elsewhere(id: u32) -> Option<Word> {
 /// Enters a region of which there has been none from here, or of which more is to be said.
 #[cold]
 #[inline(never)]
-fn enter_new(callsite: &'static Callsite) -> Word {
+fn enter_new(callsite: &'static Callsite, source: Option<Source>) -> Word {
+    if let Some(source) = source {
+        callsite.note(source);
+    }
     let shard = fast();
     match shard.cell(callsite.id()) {
         // SAFETY: `fast` is this thread's shard, and the cell is its own.
@@ -226,7 +243,7 @@ pub(super) fn word_of(shard: &Shard, frame: Frame) -> Word {
 ///
 /// # Overhead
 ///
-/// That of [`enter`], and a hash and a comparison of the fields; the first time that a thread meets a
+/// That of [`Callsite::enter`], and a hash and a comparison of the fields; the first time that a thread meets a
 /// set of fields, a lock.
 pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_>)]) -> SpanGuard {
     let word = if is_quiet() || is_off(callsite) {

@@ -13,7 +13,7 @@ pub(crate) use self::future::measure_named;
 #[cfg(feature = "enabled")]
 pub use self::{
     alloc::{AllocGuard, CountAlloc, count_alloc, count_alloc_future, count_alloc_future_with},
-    enabled::{SpanGuard, enter, enter_with},
+    enabled::{SpanGuard, enter_with},
     future::{
         Measured, Series, measure_future, measure_future_if, measure_future_with,
         measure_future_with_if, series,
@@ -29,8 +29,8 @@ pub(crate) use self::disabled::measure_named;
 #[cfg(not(feature = "enabled"))]
 pub use self::disabled::{
     AllocGuard, CountAlloc, Measured, Series, SpanGuard, count_alloc, count_alloc_future,
-    count_alloc_future_with, enter, enter_with, measure_future, measure_future_if,
-    measure_future_with, measure_future_with_if, series,
+    count_alloc_future_with, enter_with, measure_future, measure_future_if, measure_future_with,
+    measure_future_with_if, series,
 };
 
 #[cfg(feature = "tracing")]

@@ -27,7 +27,7 @@ use tracing::{Level, Metadata, Span, dispatcher};
 
 use crate::attributes::Value;
 use crate::callsite::Callsite;
-use crate::span::{Series, SpanGuard, enter, enter_with, series};
+use crate::span::{Series, SpanGuard, enter_with, series};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// The field that every span of a measured call declares, as its last one, and that is never recorded.
@@ -227,7 +227,7 @@ pub fn enter_traced<const N: usize>(
     let values = fields.each_ref().map(|(_, value)| Recorded::of(value));
     let span = site.open(values).map(Span::entered);
     let guard = if N == 0 {
-        enter(callsite)
+        callsite.enter_noted()
     } else {
         enter_with(callsite, fields)
     };

@@ -12,7 +12,7 @@ use crate::config;
 use crate::context::{Context, InContext};
 use crate::registry::Registry;
 use crate::registry::series::named_future;
-use crate::span::{Measured, enter, measure_future};
+use crate::span::{Measured, measure_future};
 #[cfg(feature = "tower")]
 use crate::span::{OkIf, measure_future_if};
 use crate::sync::Arc;
@@ -137,7 +137,7 @@ impl Root {
     pub fn scope<R>(self, f: impl FnOnce() -> R) -> R {
         let callsite = self.callsite;
         self.context().scope(|| {
-            let _root = enter(callsite);
+            let _root = callsite.enter_noted();
             f()
         })
     }
@@ -182,7 +182,7 @@ impl Root {
 impl fmt::Debug for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Root")
-            .field("name", &self.callsite.spec().name)
+            .field("name", &self.callsite.name().unwrap_or_default())
             .field("caller", &self.remote.caller)
             .finish_non_exhaustive()
     }
