@@ -33,6 +33,14 @@ impl Step {
         }
     }
 
+    /// How often it is done in a round, of the two variants that a limit is about: a step of seconds is disturbed more.
+    pub(super) const fn repeats(self) -> u32 {
+        match self {
+            Self::Check | Self::Recheck => 5,
+            Self::Release => 1,
+        }
+    }
+
     /// The share over plain, in percent, that our attribute may add.
     pub(super) const fn limit(self) -> Option<f64> {
         match self {

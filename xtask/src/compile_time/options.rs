@@ -9,7 +9,7 @@ pub(super) struct Options {
     pub(super) rounds: u32,
 }
 
-/// Enough for the least of them to be an undisturbed one.
+/// Enough for a median.
 const ROUNDS: u32 = 5;
 
 impl Options {
