@@ -122,7 +122,7 @@ mod tests {
         let mut candidate = slowed(1.5);
         candidate.push((UNTOUCHED, 1e-6));
         assert_eq!(surprises_of(&candidate, Inject::SlowSession), [""; 0]);
-        assert_eq!(surprises_of(&candidate, Inject::None).len(), 5);
+        assert_eq!(surprises_of(&candidate, Inject::None).len(), 7);
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub enum Inject {
 }
 
 impl Inject {
-    /// The functions which the fault slows down: the one that does the work first, then its callers.
+    /// The functions which the fault slows down: the one that does the work first, then its callers, up to the
+    /// routes.
     ///
     /// Names are those that reports show. Only [`SlowSession`](Self::SlowSession) is built to
     /// touch one call path and nothing else; the other faults spread, and list nothing here.
@@ -36,6 +37,8 @@ impl Inject {
                 "orchestration::orchestrate",
                 "http::create_orchestration",
                 "http::read_session",
+                "POST /orchestrations",
+                "GET /sessions/{id}",
             ],
             Self::None | Self::CacheThrash | Self::Leak | Self::Blocking => &[],
         }

@@ -366,7 +366,7 @@ async fn what_slow_session_slows_is_measured_under_the_names_that_it_lists() {
     served.get(&format!("/sessions/{session}")).await;
     let snapshot = khive_perf::snapshot();
     let slowed = Inject::SlowSession.slowed();
-    assert_eq!(slowed.len(), 5);
+    assert_eq!(slowed.len(), 7);
     for name in slowed {
         let found = snapshot
             .callsites()

@@ -15,8 +15,10 @@ use crate::run;
 
 /// How often the service is compared with itself.
 const SAME: u32 = 20;
-/// What a tour takes: enough runs for a verdict, and as short as one can be.
+/// What a tour with a fault takes: enough runs to find it, and as short as one can be.
 const TOUR: [&str; 4] = ["--runs", "6", "--seconds", "1.5"];
+/// What one without takes: to say that nothing changed, all noise must be small, and not only smaller than a fault.
+const TOUR_OF_SAME: [&str; 6] = ["--runs", "12", "--seconds", "1", "--rate", "100"];
 
 /// A fault of the demo service, and what must be found of it.
 struct Fault {
@@ -88,6 +90,8 @@ struct Judged {
     worse: Vec<(String, String)>,
     /// What leaks, and did not in the base.
     leaks: Vec<String>,
+    /// Callsites of which nothing could be said, the slower one first, with how they look.
+    unclear: Vec<(String, String)>,
 }
 
 /// Builds the demo, and tries each fault and none.
@@ -137,7 +141,12 @@ fn judge(root: &Path, scratch: &Path, fault: &str) -> Result<Judged> {
     let log = scratch.join(format!("{fault}.log"));
     let said = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut tour = Command::new(root.join("target/release/examples/tour"));
-    tour.args(["--inject", fault]).args(TOUR);
+    let how = if fault == "none" {
+        &TOUR_OF_SAME[..]
+    } else {
+        &TOUR
+    };
+    tour.args(["--inject", fault]).args(how);
     tour.arg("--db").arg(&database);
     tour.stdout(said.try_clone()?).stderr(said);
     if !run::succeeds(&mut tour, root)? {
@@ -163,7 +172,11 @@ fn judge(root: &Path, scratch: &Path, fault: &str) -> Result<Judged> {
 impl Judged {
     fn of(code: Option<i32>, answer: &Value, said: &str) -> Self {
         let all = answer["callsites"].as_array().into_iter().flatten();
-        let worse = all.filter(|callsite| callsite["verdict"] == "regressed");
+        let (worse, other): (Vec<&Value>, Vec<&Value>) =
+            all.partition(|callsite| callsite["verdict"] == "regressed");
+        let unclear = other
+            .into_iter()
+            .filter(|callsite| callsite["verdict"] == "inconclusive");
         let told = |callsite: &Value| {
             let text = |key: &str| callsite[key].as_str().unwrap_or_default().to_owned();
             let factor = callsite["measures"][0]["factor"].as_f64();
@@ -182,7 +195,8 @@ impl Judged {
         });
         Self {
             code,
-            worse: worse.map(told).collect(),
+            worse: worse.into_iter().map(told).collect(),
+            unclear: unclear.map(told).collect(),
             leaks: leaks.collect(),
         }
     }
@@ -203,6 +217,13 @@ impl Judged {
         let worse = self.worse.iter();
         words.extend(worse.map(|(name, how)| format!("{name} {how}")));
         words.extend(self.leaks.iter().map(|name| format!("{name} leaks")));
+        if let (Some(3), [(name, how), ..]) = (self.code, &self.unclear[..]) {
+            let unclear = self.unclear.len();
+            words.push(format!(
+                "{unclear} callsites unclear, first {name} {}",
+                how.trim_end()
+            ));
+        }
         words.join(", ")
     }
 }
@@ -342,6 +363,20 @@ mod tests {
         );
         assert!(leak.blamed(&judged(1, &[], &said)).is_ok());
         assert!(leak.blamed(&judged(1, &["cache::get"], &said)).is_err());
+    }
+
+    #[test]
+    fn what_is_unclear_is_named_where_that_is_why_it_did_not_pass() {
+        let answer = serde_json::json!({"callsites": [
+            {"name": "a", "verdict": "inconclusive", "measures": [{"factor": 1.5}]},
+            {"name": "b", "verdict": "unchanged", "measures": [{"factor": 1.0}]},
+        ]});
+        let said = Judged::of(Some(3), &answer, "").passed();
+        assert_eq!(
+            said,
+            Err("exit code 3, 1 callsites unclear, first a x1.50".to_owned())
+        );
+        assert!(Judged::of(Some(0), &answer, "").passed().is_ok());
     }
 
     #[test]
