@@ -250,6 +250,26 @@ impl Finding {
         Some(growth).filter(|growth| growth.is_finite())
     }
 
+    /// What a call takes more, by the measure that decides.
+    pub(crate) fn growth_per_call_s(&self) -> Option<f64> {
+        self.growth_s(Measure::JUDGED)
+    }
+
+    /// The same for all calls of a run of the candidate.
+    pub(crate) fn growth_per_run_s(&self) -> Option<f64> {
+        let growth = self.growth_per_call_s()? * self.candidate_calls.per_run;
+        Some(growth).filter(|growth| growth.is_finite())
+    }
+
+    /// Whether nothing else that decides speaks against it.
+    pub(crate) fn regressed_by_time_alone(&self) -> bool {
+        let speaks = |measured: &Measured| {
+            let is_beside = measured.decides && measured.measure != Measure::JUDGED;
+            is_beside && measured.verdict == Verdict::Regressed
+        };
+        self.verdict == Verdict::Regressed && !self.measures.iter().any(speaks)
+    }
+
     /// Whether its calls take longer beyond doubt, and not only fail or allocate more.
     fn is_slower(&self) -> bool {
         self.measured(Measure::JUDGED)

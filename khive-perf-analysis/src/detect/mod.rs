@@ -7,6 +7,7 @@
 //! Values in, values out: nothing here reads a clock or a file, and the same runs give the same comparison,
 //! in whatever order they come.
 
+mod company;
 mod comparison;
 mod contrast;
 mod counts;
@@ -74,6 +75,7 @@ pub fn compare_knowing(
         Drift::None
     };
     let mut findings = row::conclude(&rows, &settings, rules);
+    company::pass_over(&mut findings);
     let keys = findings.iter().map(|finding| &finding.key);
     let failures = failures::failures(base, candidate, keys, &settings);
     for (finding, failures) in findings.iter_mut().zip(failures) {

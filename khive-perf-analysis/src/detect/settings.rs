@@ -25,6 +25,13 @@ pub const MIN_EFFECT_S: f64 = 20e-9;
 /// The same of retained bytes: less is a buffer or two, whose growing is no leak.
 pub const MIN_EFFECT_BYTES: f64 = 65_536.0;
 
+/// What a call may take more because its data went out of the caches, in seconds: two or three loads from memory. That much
+/// is no verdict of its own beside a change, moderate or worse, that adds [a thousand times](COMPANY_SHARE) as much to a run.
+pub const COLD_CALL_S: f64 = 250e-9;
+
+/// See [`COLD_CALL_S`].
+pub const COMPANY_SHARE: f64 = 1e-3;
+
 /// A callsite is unchanged only where its interval leaves no room for a change larger than this.
 pub const BLIND_ABOVE: f64 = 0.25;
 

@@ -50,6 +50,8 @@ pub enum Reason {
     CallsGiven,
     /// The mean changed, and without the slowest hundredth of the calls it did not.
     SlowestCalls,
+    /// It is slower by what a much larger change may cost it by its company.
+    Company,
     /// Most callsites, or one that looks much slower, are inconclusive themselves.
     Callsites,
 }
@@ -123,6 +125,9 @@ impl fmt::Display for Reason {
             ),
             Self::SlowestCalls => f.write_str(
                 "only the slowest hundredth of its calls changed; look at p99 and its stalls",
+            ),
+            Self::Company => f.write_str(
+                "slower by a few loads from memory, beside a change a thousand times as large; judge it when that is mended",
             ),
             Self::Callsites => {
                 f.write_str("too many callsites are inconclusive, or one looks much slower")

@@ -36,6 +36,8 @@ fn the_documentation_lists_every_threshold_with_its_value() {
         ("MIN_EFFECT_S", MIN_EFFECT_S),
         ("MIN_EFFECT_BYTES", MIN_EFFECT_BYTES),
         ("BLIND_ABOVE", BLIND_ABOVE),
+        ("COLD_CALL_S", COLD_CALL_S),
+        ("COMPANY_SHARE", COMPANY_SHARE),
         ("SUSPECT_ABOVE", SUSPECT_ABOVE),
         ("CRITICAL_ABOVE", CRITICAL_ABOVE),
         ("NOISE_FLOOR", NOISE_FLOOR),
