@@ -185,11 +185,8 @@ impl Finding {
 
     /// Takes in what decides beside its typical call: a regression of that is one of the callsite.
     pub(crate) fn decide(&mut self) {
-        let decides = |measured: &&Measured| {
-            let is_beside = measured.decides && measured.measure != Measure::JUDGED;
-            is_beside && measured.verdict == Verdict::Regressed
-        };
-        let worse: Vec<Change> = (self.measures.iter().filter(decides))
+        let worse: Vec<Change> = self
+            .worse_beside()
             .filter_map(|measured| {
                 let change = measured.change?;
                 let more_is_worse = measured.measure.more_is_worse();
@@ -204,6 +201,14 @@ impl Finding {
             let at_least = change.at_least().map_or(Severity::Minor, Severity::of);
             self.regress(Severity::of(change.factor), at_least);
         }
+    }
+
+    /// What decides beside its typical call, and regressed.
+    fn worse_beside(&self) -> impl Iterator<Item = &Measured> {
+        self.measures.iter().filter(|measured| {
+            let is_beside = measured.decides && measured.measure != Measure::JUDGED;
+            is_beside && measured.verdict == Verdict::Regressed
+        })
     }
 
     fn regress(&mut self, severity: Severity, at_least: Severity) {
@@ -263,11 +268,7 @@ impl Finding {
 
     /// Whether nothing else that decides speaks against it.
     pub(crate) fn regressed_by_time_alone(&self) -> bool {
-        let speaks = |measured: &Measured| {
-            let is_beside = measured.decides && measured.measure != Measure::JUDGED;
-            is_beside && measured.verdict == Verdict::Regressed
-        };
-        self.verdict == Verdict::Regressed && !self.measures.iter().any(speaks)
+        self.verdict == Verdict::Regressed && self.worse_beside().next().is_none()
     }
 
     /// Whether its calls take longer beyond doubt, and not only fail or allocate more.
