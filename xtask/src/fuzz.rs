@@ -60,7 +60,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         let mut fuzzing = std::process::Command::new(programs.join(target));
         fuzzing
             .arg(&corpus)
-            .args(seeds(root, target))
+            .arg(seeds(root, target))
             .arg(format!("-runs={executions}"))
             .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
             .arg(format!("-malloc_limit_mb={BLOCK_MIB}"))
@@ -88,13 +88,14 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
 }
 
 /// Files that show the fuzzer what is usual.
-fn seeds(root: &Path, target: &str) -> Vec<PathBuf> {
+fn seeds(root: &Path, target: &str) -> PathBuf {
     let seeds = match target {
         "importers" => "khive-perf-analysis/tests/data/importers",
         "configuration" => "khive-perf-analysis/src/config",
-        _ => return Vec::new(),
+        "receiver_json" => "khive-perf-analysis/tests/data/requests/json",
+        _ => "khive-perf-analysis/tests/data/requests/protobuf",
     };
-    vec![root.join(seeds)]
+    root.join(seeds)
 }
 
 /// `[TARGET..] [--executions N]`

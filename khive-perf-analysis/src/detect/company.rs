@@ -4,21 +4,24 @@ use crate::detect::comparison::Finding;
 use crate::detect::settings::{COLD_CALL_S, COMPANY_SHARE};
 use crate::detect::verdict::{Reason, Severity, Verdict};
 
-/// Takes back verdicts on callsites that are slower by no more than a few loads from memory, and add no more than a
-/// thousandth of what another one adds that does much more than before: nobody can tell them from its company.
+/// Takes back verdicts on callsites that are slower by less than half, by no more than a call from cold caches, and add no more
+/// than a thousandth of what a critical one adds: nobody can tell them from its company.
 pub(crate) fn pass_over(findings: &mut [Finding]) {
     let growths = findings
         .iter()
-        .filter(|finding| finding.severity >= Some(Severity::Moderate))
+        .filter(|finding| finding.severity == Some(Severity::Critical))
         .filter_map(Finding::growth_per_run_s);
     let most = growths.fold(0.0, f64::max);
     for finding in findings {
         let is_cold = finding
             .growth_per_call_s()
             .is_some_and(|s| s <= COLD_CALL_S);
-        let adds = finding.growth_per_run_s();
+        let is_little = finding
+            .growth_per_run_s()
+            .is_some_and(|s| s <= COMPANY_SHARE * most);
         if is_cold
-            && adds.is_some_and(|adds| adds <= COMPANY_SHARE * most)
+            && is_little
+            && finding.severity == Some(Severity::Minor)
             && finding.regressed_by_time_alone()
         {
             finding.verdict = Verdict::Inconclusive(Reason::Company);

@@ -25,9 +25,10 @@ pub const MIN_EFFECT_S: f64 = 20e-9;
 /// The same of retained bytes: less is a buffer or two, whose growing is no leak.
 pub const MIN_EFFECT_BYTES: f64 = 65_536.0;
 
-/// What a call may take more because its data went out of the caches, in seconds: two or three loads from memory. That much
-/// is no verdict of its own beside a change, moderate or worse, that adds [a thousand times](COMPANY_SHARE) as much to a run.
-pub const COLD_CALL_S: f64 = 250e-9;
+/// What a call may take more because its code and data went out of the caches, in seconds: a hundred loads from memory, one
+/// after the other. That much, where it is less than half, is no verdict of its own beside a critical change that adds
+/// [a thousand times](COMPANY_SHARE) as much to a run.
+pub const COLD_CALL_S: f64 = 10e-6;
 
 /// See [`COLD_CALL_S`].
 pub const COMPANY_SHARE: f64 = 1e-3;

@@ -127,7 +127,7 @@ impl fmt::Display for Reason {
                 "only the slowest hundredth of its calls changed; look at p99 and its stalls",
             ),
             Self::Company => f.write_str(
-                "slower by a few loads from memory, beside a change a thousand times as large; judge it when that is mended",
+                "slower by no more than a call from cold caches, beside a change a thousand times as large; judge it when that is mended",
             ),
             Self::Callsites => {
                 f.write_str("too many callsites are inconclusive, or one looks much slower")

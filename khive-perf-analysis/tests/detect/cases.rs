@@ -99,8 +99,8 @@ fn runs_without_any_variance_are_judged_all_the_same() {
 fn what_a_large_change_costs_others_by_its_company_is_no_verdict_on_them() {
     let world = [
         Behaviour::new("shop::small", 0.7e-6, 0.01),
-        Behaviour::new("shop::other", 2e-6, 0.01),
-        Behaviour::new("shop::large", 1e-3, 0.01),
+        Behaviour::new("shop::other", 40e-6, 0.01),
+        Behaviour::new("shop::large", 100e-3, 0.01),
     ];
     let base = runs(&mut Rng::new(1), "base", 5, &world, &[1.0; 3]);
     let verdicts = |slower: [f64; 3]| {
@@ -116,14 +116,14 @@ fn what_a_large_change_costs_others_by_its_company_is_no_verdict_on_them() {
     };
     let company = Verdict::Inconclusive(Reason::Company);
     let (regressed, unchanged) = (Verdict::Regressed, Verdict::Unchanged);
-    // 0.2 µs beside a millisecond; the same by itself; half a microsecond; 0.2 µs beside what does little more than before.
-    assert_eq!(verdicts([1.3, 1.0, 2.0]), [company, unchanged, regressed]);
+    // 0.2 µs beside 300 ms; the same by itself; 8 µs; 12 µs; half a microsecond that is much of it; 0.2 µs beside what is no
+    // critical change.
+    assert_eq!(verdicts([1.3, 1.0, 4.0]), [company, unchanged, regressed]);
     assert_eq!(verdicts([1.3, 1.0, 1.0]), [regressed, unchanged, unchanged]);
-    assert_eq!(
-        verdicts([1.0, 1.25, 2.0]),
-        [unchanged, regressed, regressed]
-    );
-    assert_eq!(verdicts([1.3, 1.0, 1.4]), [regressed, unchanged, regressed]);
+    assert_eq!(verdicts([1.0, 1.2, 4.0]), [unchanged, company, regressed]);
+    assert_eq!(verdicts([1.0, 1.3, 4.0]), [unchanged, regressed, regressed]);
+    assert_eq!(verdicts([1.7, 1.0, 4.0]), [regressed, unchanged, regressed]);
+    assert_eq!(verdicts([1.3, 1.0, 2.0]), [regressed, unchanged, regressed]);
 }
 
 #[test]

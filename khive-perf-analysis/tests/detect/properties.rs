@@ -5,7 +5,7 @@
 //! - the order of the runs changes nothing;
 //! - no input, however absurd, makes it panic or say "not a number".
 
-use khive_perf_analysis::detect::{Comparison, Settings, Verdict, compare};
+use khive_perf_analysis::detect::{Comparison, Reason, Settings, Verdict, compare};
 use khive_perf_analysis::model::{CallsiteKey, CallsiteRun, ExpHistogram, Run};
 use khive_perf_analysis::report;
 use proptest::prelude::*;
@@ -58,7 +58,9 @@ fn are_mirrored(forth: Verdict, back: Verdict) -> bool {
     match (forth, back) {
         (Verdict::Added, other) => other == Verdict::Removed,
         (Verdict::Removed, other) => other == Verdict::Added,
-        (Verdict::Regressed, other) | (other, Verdict::Regressed) => matches!(
+        // What company takes back was a regression.
+        (Verdict::Regressed | Verdict::Inconclusive(Reason::Company), other)
+        | (other, Verdict::Regressed | Verdict::Inconclusive(Reason::Company)) => matches!(
             other,
             Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive(_)
         ),

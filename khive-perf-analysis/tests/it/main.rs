@@ -16,6 +16,7 @@ mod measured_run;
 mod pages;
 mod recommending;
 mod schema;
+mod seeds;
 mod store;
 mod support;
 mod traces;
