@@ -64,6 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let everything = snapshot();
     let mut answer = describe(&everything)?;
+    let counts = tree.as_array().into_iter().flatten();
+    let count: u64 = counts.filter_map(|entry| entry[2].as_u64()).sum();
+    answer["span_count"] = count.into();
     answer["spans"] = tree;
     answer["findings"] = findings(&everything);
     fs::write(&file, answer.to_string())?;

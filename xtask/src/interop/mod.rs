@@ -4,7 +4,8 @@
 //! interop_source ──OTLP──> decoder.py (official protobuf; gRPC, HTTP, JSON) every number, span and log record equal
 //!       |        ──OTLP──> rotel ──OTLP──> decoder.py                    every number, span and exemplar equal
 //!       |        ──OTLP──> Phoenix, and its API                          every span in its place
-//!       |        ──OTLP──> khive-perf serve -> SQLite -> export            every number equal
+//! demo_traces    ──OTLP──> Phoenix, and its API                          every call below its caller, p99s lead to one
+//! interop_source ──OTLP──> khive-perf serve -> SQLite -> export            every number equal
 //!       |        ──OTLP──> VictoriaMetrics -> histogram_quantile           within one bucket
 //!       |        ──OTLP──> decoder.py -> ClickHouse (chdb) -> SQL           within one bucket
 //!       |        ──OTLP──> decoder.py -> Prometheus, native histograms      within one bucket
@@ -19,6 +20,7 @@ mod child;
 mod clickhouse;
 mod debian;
 mod decoder;
+mod demo;
 mod findings;
 mod http;
 mod phoenix;
@@ -57,6 +59,7 @@ struct Stage {
     root: PathBuf,
     cache: PathBuf,
     source: PathBuf,
+    demo: PathBuf,
     analysis: PathBuf,
     promises: Promises,
 }
@@ -89,6 +92,10 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         source: source::build(
             root,
             &["--package=khive-perf-examples", "--example=interop_source"],
+        )?,
+        demo: source::build(
+            root,
+            &["--package=khive-perf-examples", "--example=demo_traces"],
         )?,
         analysis: source::build(root, &["--package=khive-perf-analysis", "--bin=khive-perf"])?,
         promises: Promises::read(&metrics)?,
@@ -127,7 +134,10 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<ExitCode> {
         Err(error) => run::say(&score.skip("victoriametrics", &error)),
     }
     match phoenix::install(&stage.cache) {
-        Ok(python) => run::say(&score.note("phoenix", stage.phoenix(&python))),
+        Ok(python) => {
+            run::say(&score.note("phoenix", stage.phoenix(&python)));
+            run::say(&score.note("phoenix/demo", stage.phoenix_demo(&python)));
+        }
         Err(error) => run::say(&score.skip("phoenix", &error)),
     }
     run::say(&format!(
@@ -214,10 +224,16 @@ impl Stage {
 
     fn phoenix(&self, python: &Path) -> Result<Verdict> {
         let directory = self.directory("phoenix")?;
-        let (stored, expected) = phoenix::record(python, &self.root, &self.source, &directory)?;
+        let (stored, answer) = phoenix::record(python, &self.root, &self.source, &directory)?;
         let mut traces = Traces::default();
         traces.add_spans(&stored);
-        traces.compare(&expected)
+        traces.compare(&answer["spans"])
+    }
+
+    fn phoenix_demo(&self, python: &Path) -> Result<Verdict> {
+        let directory = self.directory("phoenix-demo")?;
+        let (stored, answer) = phoenix::record(python, &self.root, &self.demo, &directory)?;
+        demo::compare(&stored, &answer)
     }
 
     fn store(&self, transport: Transport) -> Result<Verdict> {

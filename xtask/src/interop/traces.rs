@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::interop::Verdict;
 
-/// Largest difference of an exemplar's value, in seconds, from how long its span took in whole nanoseconds.
-const ROUNDING: f64 = 1e-9;
+/// Largest difference of an exemplar's value, in seconds, from how long its span took: of a party that keeps nanoseconds.
+const NANOSECOND: f64 = 1e-9;
 
 /// Spans and exemplars that arrived.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Traces {
 }
 
 /// Name, name of the one around it, and whether it failed.
-type Kin = (String, Option<String>, bool);
+pub(super) type Kin = (String, Option<String>, bool);
 
 impl Traces {
     pub(super) fn add_spans(&mut self, spans: &Value) {
@@ -39,8 +39,30 @@ impl Traces {
 
     /// Compares with `[[name, parent's name or null, how many, how many failed], ..]`.
     pub(super) fn compare(&self, expected: &Value) -> Result<Verdict> {
-        let by_id: BTreeMap<(&str, &str), &Value> =
-            self.spans.iter().map(|span| (id_of(span), span)).collect();
+        let (mut seen, mut differences) = self.kinships();
+        for (kin, count) in &expected_kinships(expected)? {
+            let got = seen.remove(kin).unwrap_or_default();
+            if got != *count {
+                differences.push(format!("{count} of {kin:?}, but {got} came"));
+            }
+        }
+        differences.extend(
+            seen.iter()
+                .map(|(kin, got)| format!("{got} too many: {kin:?}")),
+        );
+        differences.extend(self.astray(NANOSECOND));
+        if !differences.is_empty() {
+            return Ok(Err(differences));
+        }
+        let (spans, exemplars) = (self.spans.len(), self.exemplars.len());
+        Ok(Ok(format!(
+            "{spans} spans in their places, {exemplars} exemplars lead to them"
+        )))
+    }
+
+    /// How many spans there are of each kinship, and what is wrong with single ones.
+    pub(super) fn kinships(&self) -> (BTreeMap<Kin, u64>, Vec<String>) {
+        let by_id = self.by_id();
         let mut differences = Vec::new();
         if by_id.len() != self.spans.len() {
             let twice = self.spans.len() - by_id.len();
@@ -61,32 +83,26 @@ impl Traces {
             let kin = (text(span, "name").to_owned(), around, failed);
             *seen.entry(kin).or_default() += 1;
         }
-        let expected = kinships(expected)?;
-        for (kin, count) in &expected {
-            let got = seen.remove(kin).unwrap_or_default();
-            if got != *count {
-                differences.push(format!("{count} of {kin:?}, but {got} came"));
-            }
-        }
-        differences.extend(
-            seen.iter()
-                .map(|(kin, got)| format!("{got} too many: {kin:?}")),
-        );
-        differences.extend(self.exemplars.iter().filter_map(|(name, exemplar)| {
+        (seen, differences)
+    }
+
+    /// Exemplars that do not lead to their call, to a party that rounds durations to so many seconds.
+    pub(super) fn astray(&self, rounding: f64) -> Vec<String> {
+        let by_id = self.by_id();
+        let astray = self.exemplars.iter().filter_map(|(name, exemplar)| {
             let span = by_id.get(&id_of(exemplar));
             let Some(span) = span else {
                 return Some(format!("an exemplar of {name} leads nowhere: {exemplar}"));
             };
-            let is_right = text(span, "name") == name && lasts(span, &exemplar["seconds"]);
+            let is_right =
+                text(span, "name") == name && lasts(span, &exemplar["seconds"], rounding);
             (!is_right).then(|| format!("an exemplar of {name} leads to another call: {span}"))
-        }));
-        if !differences.is_empty() {
-            return Ok(Err(differences));
-        }
-        let (spans, exemplars) = (self.spans.len(), self.exemplars.len());
-        Ok(Ok(format!(
-            "{spans} spans in their places, {exemplars} exemplars lead to them"
-        )))
+        });
+        astray.collect()
+    }
+
+    fn by_id(&self) -> BTreeMap<(&str, &str), &Value> {
+        self.spans.iter().map(|span| (id_of(span), span)).collect()
     }
 
     /// Whether exemplars came.
@@ -107,15 +123,15 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     clippy::cast_precision_loss,
     reason = "a duration of seconds, in nanoseconds"
 )]
-fn lasts(span: &Value, seconds: &Value) -> bool {
+fn lasts(span: &Value, seconds: &Value, rounding: f64) -> bool {
     let ns = |key: &str| span[key].as_u64().unwrap_or_default();
     let lasted = (ns("end_unix_ns") - ns("start_unix_ns")) as f64 * 1e-9;
     seconds
         .as_f64()
-        .is_some_and(|seconds| (seconds - lasted).abs() <= ROUNDING)
+        .is_some_and(|seconds| (seconds - lasted).abs() <= rounding)
 }
 
-fn kinships(expected: &Value) -> Result<BTreeMap<Kin, u64>> {
+fn expected_kinships(expected: &Value) -> Result<BTreeMap<Kin, u64>> {
     let mut kinships = BTreeMap::new();
     for entry in expected.as_array().context("no list of spans")? {
         let name = entry[0].as_str().context("a name")?.to_owned();
