@@ -12,13 +12,33 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// A place for one.
+    pub(super) const fn vacant() -> Self {
+        Self {
+            resumed: Resumed::vacant(),
+            panicked: false,
+        }
+    }
+
     /// One that has not begun; hidden, it is no span of a trace.
-    #[inline]
-    pub(super) const fn new(callsite: &'static Callsite, hidden: bool) -> Self {
+    pub(super) fn new(callsite: &'static Callsite, hidden: bool) -> Self {
         Self {
             resumed: Resumed::new(callsite, hidden),
             panicked: false,
         }
+    }
+
+    /// Makes a vacant one such a call.
+    #[inline]
+    pub(super) fn fill(&mut self, callsite: &'static Callsite, hidden: bool) {
+        self.resumed.fill(callsite, hidden);
+        self.panicked = false;
+    }
+
+    /// Makes it vacant again.
+    #[inline]
+    pub(super) fn vacate(&mut self) {
+        self.resumed.vacate();
     }
 
     #[inline]

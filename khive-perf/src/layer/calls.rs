@@ -173,7 +173,7 @@ impl Open {
             }
             looked_up()?
         };
-        match table.claim(number, me, || Call::new(callsite, self.is_hidden)) {
+        match table.claim(number, me, |call| call.fill(callsite, self.is_hidden)) {
             Found::Held(slot) => match self.spilled(id, context) {
                 Some(spilled) => {
                     slot.abandon();
@@ -242,6 +242,14 @@ impl Open {
         if !self.table.get().has_spilled() {
             return None;
         }
+        self.spilled_among(id, context)
+    }
+
+    #[cold]
+    fn spilled_among<S>(&self, id: &Id, context: &Context<'_, S>) -> Option<Arc<Spilled>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         let span = context.span(id)?;
         let extensions = span.extensions();
         let spilled = extensions.get::<Arc<Spilled>>()?;
@@ -273,7 +281,7 @@ impl Open {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let number = id.into_u64();
-        let place = |slot: &Slot| slot.with(|call| call.place()).flatten();
+        let place = |slot: &Slot| slot.with(|call| call.place());
         let found =
             LOCAL.try_with(
                 |local| match self.table.get().find(number, Holder::at(local)) {
@@ -325,15 +333,9 @@ impl Spilled {
 impl Held {
     #[inline]
     fn slot(slot: &'static Slot) -> Self {
-        let entered = slot.with(|call| (call.enter(), call.hint()));
-        match entered {
-            Some((word, hint)) => {
-                slot.tell(hint);
-                Self::Slot(slot, word)
-            }
-            // There always is a call in a slot that is held.
-            None => Self::Again,
-        }
+        let (word, hint) = slot.with(|call| (call.enter(), call.hint()));
+        slot.tell(hint);
+        Self::Slot(slot, word)
     }
 
     #[cold]
@@ -350,7 +352,7 @@ impl Entered {
         let panicked = panicking() && !self.was_panicking;
         match self.held {
             Held::Slot(slot, word) => {
-                let _ = slot.with(|call| call.leave(word, panicked));
+                slot.with(|call| call.leave(word, panicked));
                 slot.let_go();
             }
             Held::Again => {}

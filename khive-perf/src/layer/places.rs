@@ -1,6 +1,6 @@
 //! Places: the callsites that stand for spans and for their events, made when one is met for the first time.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use tracing::Metadata;
@@ -33,7 +33,7 @@ type Remembered = Option<(u64, Place, Option<&'static Callsite>)>;
 const MEMORY_LEN: usize = 128;
 
 thread_local! {
-    static MEMORY: RefCell<[Remembered; MEMORY_LEN]> = const { RefCell::new([None; MEMORY_LEN]) };
+    static MEMORY: [Cell<Remembered>; MEMORY_LEN] = const { [const { Cell::new(None) }; MEMORY_LEN] };
 }
 
 fn place_of(metadata: &'static Metadata<'static>) -> Place {
@@ -49,7 +49,7 @@ pub(super) fn of(
     let place = place_of(metadata);
     let slot = (place >> 4 ^ layer as usize) % MEMORY_LEN;
     let remembered = MEMORY.try_with(|memory| {
-        let (of, at, callsite) = (*memory.try_borrow().ok()?.get(slot)?)?;
+        let (of, at, callsite) = memory.get(slot)?.get()?;
         (of == layer && at == place).then_some(callsite)
     });
     if let Ok(Some(callsite)) = remembered {
@@ -66,10 +66,8 @@ pub(super) fn of(
     });
     // A thread that is ending has no memory left, and needs none.
     let _ = MEMORY.try_with(|memory| {
-        if let Ok(mut memory) = memory.try_borrow_mut()
-            && let Some(entry) = memory.get_mut(slot)
-        {
-            *entry = Some((layer, place, callsite));
+        if let Some(entry) = memory.get(slot) {
+            entry.set(Some((layer, place, callsite)));
         }
     });
     callsite

@@ -44,8 +44,8 @@ pub(super) struct Slot {
     hint: AtomicU64,
     /// What others were in it, added up.
     parts: Parts,
-    /// The holder's.
-    call: OwnerCell<Option<Call>>,
+    /// The holder's; vacant while the slot is free.
+    call: OwnerCell<Call>,
 }
 
 #[derive(Default)]
@@ -149,7 +149,7 @@ impl Table {
         &'static self,
         id: u64,
         holder: Holder,
-        call: impl FnOnce() -> Call,
+        fill: impl FnOnce(&mut Call),
     ) -> Found {
         let Some(slot) = self.slot(id) else {
             return Found::Nothing;
@@ -160,7 +160,7 @@ impl Table {
         match claimed {
             Ok(_) => {
                 slot.holder.store(holder.0, Ordering::Relaxed);
-                slot.fill(call);
+                slot.with(fill);
                 Found::Held(slot)
             }
             Err(of) if of == id => slot.hold(id, holder),
@@ -221,7 +221,7 @@ impl Slot {
                 left: AtomicU64::new(0),
                 panicked: AtomicU32::new(0),
             },
-            call: OwnerCell::holding(None),
+            call: OwnerCell::holding(Call::vacant()),
         }
     }
 
@@ -268,24 +268,10 @@ impl Slot {
 
     /// Does something with the call; by the holder.
     #[inline]
-    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Call) -> R) -> Option<R> {
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Call) -> R) -> R {
         // SAFETY: the caller holds the slot, so no other thread is here. `f` records, which may come back to other slots when
         // it ends a trace, but not to this one: whoever holds it in order to end it is told by no thread's own word.
-        unsafe { self.call.with(|call| call.as_mut().map(f)) }
-    }
-
-    /// Puts a call into an empty slot, where it is made, as it is large to move; by the holder.
-    #[inline]
-    fn fill(&self, new: impl FnOnce() -> Call) {
-        // SAFETY: the caller holds the slot, so no other thread is here.
-        unsafe { self.call.with(|call| *call = Some(new())) }
-    }
-
-    /// Drops the call; by the holder.
-    #[inline]
-    fn empty(&self) {
-        // SAFETY: the caller holds the slot, so no other thread is here.
-        unsafe { self.call.with(|call| *call = None) }
+        unsafe { self.call.with(f) }
     }
 
     /// Tells others who come in what they must know; by the holder.
@@ -321,7 +307,7 @@ impl Slot {
 
     /// Frees the slot of a call that nobody was in; by the holder.
     pub(super) fn abandon(&self) {
-        self.empty();
+        self.with(Call::vacate);
         self.free();
     }
 
@@ -345,11 +331,11 @@ impl Slot {
         if part.panicked {
             self.parts.panicked.store(0, Ordering::Relaxed);
         }
-        let _ = self.with(|call| {
+        self.with(|call| {
             call.add(&part);
             call.end();
+            call.vacate();
         });
-        self.empty();
         self.free();
     }
 }

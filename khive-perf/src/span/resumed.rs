@@ -15,7 +15,8 @@ use crate::tracer::{self, Place, Trace};
 /// A call that others enter and leave: a span of `tracing`.
 #[derive(Debug)]
 pub(crate) struct Resumed {
-    callsite: &'static Callsite,
+    /// `None` of one that is none yet.
+    callsite: Option<&'static Callsite>,
     state: State,
     /// When it was left last.
     left: u64,
@@ -24,21 +25,46 @@ pub(crate) struct Resumed {
 }
 
 impl Resumed {
-    /// A call that has not begun; hidden, it is no span of a trace.
-    pub(crate) const fn new(callsite: &'static Callsite, hidden: bool) -> Self {
-        let mut state = State::new(NO_ID);
-        state.hidden = hidden;
+    /// A place for a call, which is none yet: nothing of it is recorded.
+    pub(crate) const fn vacant() -> Self {
         Self {
-            callsite,
-            state,
+            callsite: None,
+            state: State::new(NO_ID),
             left: 0,
             trace: None,
         }
     }
 
+    /// A call that has not begun; hidden, it is no span of a trace.
+    pub(crate) fn new(callsite: &'static Callsite, hidden: bool) -> Self {
+        let mut call = Self::vacant();
+        call.fill(callsite, hidden);
+        call
+    }
+
+    /// Makes a vacant one such a call, where it is: it is large to move.
+    #[inline]
+    pub(crate) fn fill(&mut self, callsite: &'static Callsite, hidden: bool) {
+        self.callsite = Some(callsite);
+        self.state = State::new(NO_ID);
+        self.state.hidden = hidden;
+        self.left = 0;
+    }
+
+    /// Makes it vacant again.
+    #[inline]
+    pub(crate) fn vacate(&mut self) {
+        self.callsite = None;
+        self.trace = None;
+    }
+
     /// Enters it on this thread.
+    #[inline]
     pub(crate) fn enter(&mut self) -> Word {
-        let word = self.state.enter_word(self.callsite);
+        let Some(callsite) = self.callsite else {
+            return Word::NOOP;
+        };
+        let word = self.state.enter_word(callsite);
         if self.state.span != SpanRef::NONE && self.trace.is_none() {
             self.trace = tracer::active().map(|(trace, _)| trace);
         }
@@ -96,12 +122,15 @@ impl Resumed {
         let State {
             registry, ended, ..
         } = self.state;
-        let Some(id) = self.callsite.assigned() else {
-            return;
-        };
         if registry == 0 || ended {
             return;
         }
+        let Some(callsite) = self.callsite else {
+            return;
+        };
+        let Some(id) = callsite.assigned() else {
+            return;
+        };
         let shard = fast();
         if shard.registry == registry {
             // SAFETY: `fast` is this thread's shard.
@@ -110,7 +139,7 @@ impl Resumed {
                 return self.end_at(shard, node, outcome);
             }
         }
-        let Some((shard, cell)) = place(self.callsite, id) else {
+        let Some((shard, cell)) = place(callsite, id) else {
             return;
         };
         if shard.registry != registry {

@@ -1,109 +1,34 @@
 //! Spans of `tracing`, measured by our layer and exported by OpenTelemetry's, and calls of ours inside traces: one process,
 //! in turns.
 //!
-//! `spans [--config every-call|default] [--quick] [--json] --bench`. There is one subscriber in a process, so one layer
-//! hands on to whichever is measured: the cost of the registry, of the dispatcher and of that one branch is in every case
-//! that opens spans, and stands there by itself as `Registry`.
+//! `spans [--config every-call|default] [--quick] [--json] --bench`. Each case has a subscriber of its own, which is the
+//! default of the thread for as long as it is measured, so that each layer is called as it is where it is the only one. What
+//! it costs to ask for a thread's own subscriber is in every case that opens spans, and stands there by itself as `Registry`.
 
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use khive_perf::SpanLayer;
 use khive_perf::trace::{Collector, Sampler as OurSampler, TraceConfig};
 use khive_perf_benches::operations as op;
 use khive_perf_benches::{Bench, Case, Role, clock, timed};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData,
-    SpanExporter,
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter,
 };
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
-use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::{Layer, Registry};
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry;
 
 /// Calls of a turn, in traces of [`SPANS`].
 const CALLS: u32 = 20_000;
 /// Spans of one trace, its root included.
 const SPANS: u32 = 100;
 const ROUNDS: usize = 101;
-
-/// Who gets to see the spans.
-static SEEN_BY: AtomicU8 = AtomicU8::new(NOBODY);
-const NOBODY: u8 = 0;
-const OURS: u8 = 1;
-const SAMPLED: u8 = 2;
-const NOT_SAMPLED: u8 = 3;
-
-type OpenTelemetry = OpenTelemetryLayer<Registry, SdkTracer>;
-
-/// Hands on what happens to spans to one of these.
-struct Switch {
-    ours: SpanLayer,
-    sampled: OpenTelemetry,
-    not_sampled: OpenTelemetry,
-}
-
-impl Switch {
-    fn layer(&self) -> Option<&dyn Layer<Registry>> {
-        match SEEN_BY.load(Ordering::Relaxed) {
-            OURS => Some(&self.ours),
-            SAMPLED => Some(&self.sampled),
-            NOT_SAMPLED => Some(&self.not_sampled),
-            _ => None,
-        }
-    }
-}
-
-impl Layer<Registry> for Switch {
-    fn on_layer(&mut self, registry: &mut Registry) {
-        self.ours.on_layer(registry);
-        self.sampled.on_layer(registry);
-        self.not_sampled.on_layer(registry);
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_new_span(attributes, id, context);
-        }
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_record(id, values, context);
-        }
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_event(event, context);
-        }
-    }
-
-    fn on_enter(&self, id: &Id, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_enter(id, context);
-        }
-    }
-
-    fn on_exit(&self, id: &Id, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_exit(id, context);
-        }
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, Registry>) {
-        if let Some(layer) = self.layer() {
-            layer.on_close(id, context);
-        }
-    }
-}
 
 #[tracing::instrument(skip_all)]
 #[inline(never)]
@@ -136,20 +61,20 @@ impl SpanExporter for Discard {
 
 fn main() {
     let bench = Bench::new("spans");
-    let (sampled, not_sampled) = (provider(Sampler::AlwaysOn), provider(Sampler::AlwaysOff));
-    let layer = |provider: &SdkTracerProvider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("spans"))
-    };
-    let switch = Switch {
-        ours: khive_perf::layer(),
-        sampled: layer(&sampled),
-        not_sampled: layer(&not_sampled),
-    };
-    // The only one in this process.
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(switch))
-        .unwrap_or_default();
+    let sampled = provider(Sampler::AlwaysOn);
     bench.compare_for("a span of tracing", ROUNDS, CALLS, spans(&sampled));
     bench.compare_for("a span of a trace", ROUNDS, CALLS, traces(&sampled));
+}
+
+/// A subscriber with our layer.
+fn layered() -> Dispatch {
+    Dispatch::new(registry().with(khive_perf::layer()))
+}
+
+/// One with OpenTelemetry's.
+fn theirs(provider: &SdkTracerProvider) -> Dispatch {
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("spans"));
+    Dispatch::new(registry().with(layer))
 }
 
 #[inline]
@@ -165,12 +90,10 @@ fn plain() -> Case {
     })
 }
 
-/// Spans that somebody sees, or nobody. What waits is sent on between the turns.
-fn seen_by(name: &str, who: u8, provider: Option<SdkTracerProvider>) -> Case {
+/// Spans of a subscriber. What waits is sent on between the turns.
+fn subscribed(name: &str, subscriber: Dispatch, provider: Option<SdkTracerProvider>) -> Case {
     timed(name, Role::Subject, move |calls| {
-        SEEN_BY.store(who, Ordering::Relaxed);
-        let elapsed = clock::passed(|| repeat(calls, spanned));
-        SEEN_BY.store(NOBODY, Ordering::Relaxed);
+        let elapsed = with_default(&subscriber, || clock::passed(|| repeat(calls, spanned)));
         flush(provider.as_ref());
         elapsed
     })
@@ -185,16 +108,16 @@ fn flush(provider: Option<&SdkTracerProvider>) {
 fn spans(sampled: &SdkTracerProvider) -> Vec<Case> {
     vec![
         plain(),
-        seen_by("Registry", NOBODY, None),
-        seen_by("Registry, khive_perf::layer()", OURS, None),
-        seen_by(
+        subscribed("Registry", Dispatch::new(registry()), None),
+        subscribed("Registry, khive_perf::layer()", layered(), None),
+        subscribed(
             "Registry, tracing-opentelemetry, exported",
-            SAMPLED,
+            theirs(sampled),
             Some(sampled.clone()),
         ),
-        seen_by(
+        subscribed(
             "Registry, tracing-opentelemetry, not sampled",
-            NOT_SAMPLED,
+            theirs(&provider(Sampler::AlwaysOff)),
             None,
         ),
     ]
@@ -213,7 +136,7 @@ fn traces(sampled: &SdkTracerProvider) -> Vec<Case> {
         ours("measure, not sampled and not recorded", left_out, false),
         ours("measure, dropped at the end of its trace", undecided, false),
         ours("Registry, khive_perf::layer(), exported", exported, true),
-        theirs(sampled),
+        their_traces(sampled),
         opentelemetry(sampled),
     ]
 }
@@ -221,32 +144,38 @@ fn traces(sampled: &SdkTracerProvider) -> Vec<Case> {
 /// Calls, or spans, in traces of ours. What is kept is taken out between the turns, as an exporter's thread does.
 fn ours(name: &str, config: TraceConfig, are_spans: bool) -> Case {
     let collector = Rc::new(Collector::new(config));
+    let subscriber = if are_spans {
+        layered()
+    } else {
+        Dispatch::none()
+    };
     let call: fn(u64) -> u64 = if are_spans { spanned } else { op::measured };
     timed(name, Role::Subject, move |calls| {
-        SEEN_BY.store(if are_spans { OURS } else { NOBODY }, Ordering::Relaxed);
-        let elapsed = clock::passed(|| {
-            for _ in 0..calls / SPANS {
-                collector.root("trace").scope(|| repeat(SPANS - 1, call));
-            }
+        let elapsed = with_default(&subscriber, || {
+            clock::passed(|| {
+                for _ in 0..calls / SPANS {
+                    collector.root("trace").scope(|| repeat(SPANS - 1, call));
+                }
+            })
         });
-        SEEN_BY.store(NOBODY, Ordering::Relaxed);
         drop(collector.take(usize::MAX));
         elapsed
     })
 }
 
 /// The same traces, by `tracing-opentelemetry`.
-fn theirs(provider: &SdkTracerProvider) -> Case {
+fn their_traces(provider: &SdkTracerProvider) -> Case {
     let provider = provider.clone();
+    let subscriber = theirs(&provider);
     let name = "Registry, tracing-opentelemetry, exported";
     timed(name, Role::Subject, move |calls| {
-        SEEN_BY.store(SAMPLED, Ordering::Relaxed);
-        let elapsed = clock::passed(|| {
-            for _ in 0..calls / SPANS {
-                tracing::info_span!("trace").in_scope(|| repeat(SPANS - 1, spanned));
-            }
+        let elapsed = with_default(&subscriber, || {
+            clock::passed(|| {
+                for _ in 0..calls / SPANS {
+                    tracing::info_span!("trace").in_scope(|| repeat(SPANS - 1, spanned));
+                }
+            })
         });
-        SEEN_BY.store(NOBODY, Ordering::Relaxed);
         flush(Some(&provider));
         elapsed
     })
