@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use khive_perf::trace::Sampler;
+use khive_perf::trace::{Sampler, TraceConfig};
 use percent_encoding::percent_decode_str;
 
 use crate::error::InstallError;
@@ -96,9 +96,38 @@ pub(crate) struct Variables {
     pub(crate) schedule_delay: Option<Duration>,
     /// Spans that may wait for the exporter.
     pub(crate) spans_max: Option<usize>,
+    pub(crate) span_limits: SpanLimits,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) service_name: Option<String>,
     pub(crate) resource: Vec<(String, String)>,
+}
+
+/// How much the environment lets be told of one span.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SpanLimits {
+    attributes: Option<usize>,
+    events: Option<usize>,
+    links: Option<usize>,
+    event_attributes: Option<usize>,
+}
+
+impl SpanLimits {
+    /// Traces with these limits, where there are any.
+    pub(crate) fn of(self, mut config: TraceConfig) -> TraceConfig {
+        if let Some(max) = self.attributes {
+            config = config.attributes_max(max);
+        }
+        if let Some(max) = self.events {
+            config = config.events_max(max);
+        }
+        if let Some(max) = self.links {
+            config = config.links_max(max);
+        }
+        if let Some(max) = self.event_attributes {
+            config = config.event_attributes_max(max);
+        }
+        config
+    }
 }
 
 /// What the environment asks for, of one signal.
@@ -158,6 +187,7 @@ pub(crate) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Variable
         export_timeout: env.one("OTEL_METRIC_EXPORT_TIMEOUT", parse_timeout)?,
         schedule_delay: env.one("OTEL_BSP_SCHEDULE_DELAY", parse_interval)?,
         spans_max: env.one("OTEL_BSP_MAX_QUEUE_SIZE", parse_len)?,
+        span_limits: env.span_limits()?,
         sampler: env.sampler()?,
         service_name: env.get("OTEL_SERVICE_NAME")?.map(|named| named.value),
         resource: match env.get("OTEL_RESOURCE_ATTRIBUTES")? {
@@ -248,6 +278,21 @@ impl Env<'_> {
                 )?,
                 client_key: self.first(names.client_key, "OTEL_EXPORTER_OTLP_CLIENT_KEY")?,
             },
+        })
+    }
+
+    /// Limits of spans; that of all attributes holds where there is none of those of spans, or of events.
+    fn span_limits(&self) -> Result<SpanLimits, InstallError> {
+        let attributes = "OTEL_ATTRIBUTE_COUNT_LIMIT";
+        Ok(SpanLimits {
+            attributes: self.either("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", attributes, parse_limit)?,
+            events: self.one("OTEL_SPAN_EVENT_COUNT_LIMIT", parse_limit)?,
+            links: self.one("OTEL_SPAN_LINK_COUNT_LIMIT", parse_limit)?,
+            event_attributes: self.either(
+                "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+                attributes,
+                parse_limit,
+            )?,
         })
     }
 
@@ -360,6 +405,12 @@ fn parse_len(value: &str) -> Result<usize, &'static str> {
         Ok(len) if len > 0 => Ok(len),
         _ => Err("this is no number of spans; set a whole number, at least 1"),
     }
+}
+
+fn parse_limit(value: &str) -> Result<usize, &'static str> {
+    value
+        .parse()
+        .map_err(|_| "this is no limit; set a whole number, 0 for none at all")
 }
 
 fn parse_share(value: &str) -> Result<f64, &'static str> {

@@ -133,7 +133,7 @@ impl SpanLayer {
     ///
     /// # Limits
     ///
-    /// [`TraceConfig::attributes_max`](crate::trace::TraceConfig::attributes_max) and
+    /// Those of [`TraceConfig`](crate::trace::TraceConfig), and
     /// [`Config::attribute_bytes_max`](crate::Config::attribute_bytes_max), for events and their messages as for spans. A value
     /// that logs while it is shown is heard, and so is what is shown for that; events and spans of the latter are told without
     /// fields.

@@ -102,7 +102,7 @@ fn events_arrive_with_their_attributes() {
     let _alone = lock();
     watched(|| {
         let server = http(|_| success());
-        let config = TraceConfig::default().attributes_max(3);
+        let config = TraceConfig::default().event_attributes_max(3);
         let guard = builder(&server).trace_config(config).start().unwrap();
         let layer = khive_perf::layer().tell_details();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

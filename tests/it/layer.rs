@@ -11,6 +11,7 @@ use std::time::Duration;
 use khive_perf::testing::{Capture, Captured, ManualClock, capture};
 use khive_perf::trace::{Collector, Event, TraceConfig};
 use khive_perf::{Context, Kind, measure, report};
+use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Instrument as _, Level, dispatcher, info_span, span, subscriber};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -494,7 +495,7 @@ fn events_tell_their_fields_within_the_limits_of_spans() {
             Ok(())
         }
     }
-    let collector = Collector::new(TraceConfig::default().attributes_max(4));
+    let collector = Collector::new(TraceConfig::default().events_max(4).event_attributes_max(4));
     let layer = khive_perf::layer().tell_details();
     let (_, _) = capture(|| {
         subscriber::with_default(registry().with(layer), || {
@@ -530,4 +531,9 @@ fn events_tell_their_fields_within_the_limits_of_spans() {
     assert!(third.name.starts_with("event "), "{}", third.name);
     let expected = ["level=DEBUG", "target=elsewhere", &format!("long={begins}")];
     assert_eq!(told(third), (expected.map(str::to_owned).to_vec(), 0));
+    let drawn: Value = serde_json::from_str(&khive_perf::report::chrome_spans(&spans)).unwrap();
+    let mut drawn = drawn["traceEvents"].as_array().unwrap().iter();
+    let text = drawn.find(|event| event["name"] == "text").unwrap();
+    assert_eq!(text["args"]["rows"], -3);
+    assert_eq!(text["args"]["level"], "INFO");
 }

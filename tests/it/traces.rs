@@ -361,11 +361,12 @@ fn outcomes_and_what_was_said_of_a_span_are_with_it() {
 #[test]
 fn limits_hold_and_what_passes_them_is_counted() {
     let config = TraceConfig::default().spans_per_trace_max(3).spans_max(7);
-    let collector = Collector::new(config.traces_max(2).attributes_max(1));
+    let collector = Collector::new(config.traces_max(2).attributes_max(1).events_max(2));
     for _ in 0..3 {
         collector.root("request").scope(|| {
             trace::set_attribute("one", 1);
             trace::set_attribute("two", 2);
+            (0..5).for_each(|_| trace::event("again"));
             (0..10).for_each(|_| leaf());
         });
     }
@@ -375,7 +376,7 @@ fn limits_hold_and_what_passes_them_is_counted() {
     assert_eq!(collector.kept(), 9);
     let spans = taken(&collector);
     assert_eq!(spans.len(), 6);
-    assert_eq!(spans[0].dropped(), [1, 0, 0]);
+    assert_eq!(spans[0].dropped(), [1, 3, 0]);
     let held: Vec<Context> = (0..3)
         .map(|_| collector.root("held").scope(Context::current))
         .collect();

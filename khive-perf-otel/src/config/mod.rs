@@ -152,6 +152,7 @@ impl Settings {
         if let Some(max) = variables.spans_max {
             trace_config = trace_config.spans_max(max);
         }
+        let trace_config = variables.span_limits.of(trace_config);
         let delay = variables.schedule_delay;
         Self {
             is_disabled: variables.is_disabled,

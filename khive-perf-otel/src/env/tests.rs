@@ -110,6 +110,8 @@ fn what_cannot_be_honoured_names_variable_value_and_remedy() {
         ("OTEL_TRACES_SAMPLER", "sometimes", "always_on"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s", "milliseconds"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "at least 1"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "-1", "whole number"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "many", "whole number"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff", "encode"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=a", "key=value"),
@@ -120,6 +122,35 @@ fn what_cannot_be_honoured_names_variable_value_and_remedy() {
         assert!(text.contains(name) && text.contains(value), "{text}");
         assert!(text.contains(remedy), "{text} does not say {remedy}");
     }
+}
+
+#[test]
+fn limits_of_spans_are_read_and_that_of_all_attributes_yields_to_those_of_one_kind() {
+    let limits = |variables: &[(&str, &str)]| {
+        let limits = read_from(variables).unwrap().span_limits;
+        limits.of(TraceConfig::default())
+    };
+    assert_eq!(limits(&[]), TraceConfig::default());
+    let one_kind = limits(&[
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "7"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "0"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "5"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "9"),
+    ]);
+    let expected = TraceConfig::default()
+        .events_max(7)
+        .links_max(0)
+        .event_attributes_max(5)
+        .attributes_max(9);
+    assert_eq!(one_kind, expected);
+    let own = limits(&[
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "3"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "9"),
+    ]);
+    let expected = TraceConfig::default()
+        .attributes_max(3)
+        .event_attributes_max(9);
+    assert_eq!(own, expected);
 }
 
 #[test]

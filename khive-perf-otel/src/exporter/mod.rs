@@ -41,6 +41,8 @@ use crate::error::InstallError;
 /// | `OTEL_TRACES_SAMPLER_ARG` | `1.0` | the share, for `traceidratio` |
 /// | `OTEL_BSP_SCHEDULE_DELAY` | `5000` ms | between two exports of spans |
 /// | `OTEL_BSP_MAX_QUEUE_SIZE` | `16384` | spans that may wait for the exporter |
+/// | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT` | `128` | of each, at most; further ones are counted |
+/// | `OTEL_ATTRIBUTE_COUNT_LIMIT` | `128` | attributes of spans and events, where they have no limit of their own |
 /// | `OTEL_SERVICE_NAME` | `unknown_service:` and the program | |
 /// | `OTEL_RESOURCE_ATTRIBUTES` | | `key=value,key=value`, percent-encoded |
 ///

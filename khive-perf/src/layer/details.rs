@@ -150,12 +150,12 @@ where
     let span = context.span(id);
     let unsaid = span.and_then(|span| span.extensions_mut().remove::<Unsaid>());
     let Some(unsaid) = unsaid else { return };
-    place.change(|extra, max, _| {
+    place.change(|extra, limits, _| {
         for (key, value) in unsaid.attributes {
-            extra.set(max, key, value);
+            extra.set(limits, key, value);
         }
         for link in unsaid.links {
-            extra.link(max, link);
+            extra.link(limits, link);
         }
     });
 }
@@ -170,9 +170,9 @@ where
     }
     let attributes = Reader::read(|reader| values.record(reader));
     match open.place(id, context) {
-        Some(place) => place.change(|extra, max, _| {
+        Some(place) => place.change(|extra, limits, _| {
             for (key, value) in attributes {
-                extra.set(max, key, value);
+                extra.set(limits, key, value);
             }
         }),
         None => with_unsaid(id, context, |unsaid| unsaid.attributes.extend(attributes)),
@@ -190,7 +190,7 @@ where
     };
     let link = Link { span };
     match open.place(id, context) {
-        Some(place) => place.change(|extra, max, _| extra.link(max, link)),
+        Some(place) => place.change(|extra, limits, _| extra.link(limits, link)),
         None => with_unsaid(id, context, |unsaid| unsaid.links.push(link)),
     }
 }
@@ -220,7 +220,7 @@ pub(super) fn happen(event: &Event<'_>) {
             _ => said.set(usize::MAX, key, value),
         }
     }
-    with_extra(|extra, max, ticks| extra.happen(max, Moment { name, ticks, said }));
+    with_extra(|extra, limits, ticks| extra.happen(limits, Moment { name, ticks, said }));
 }
 
 /// Attributes of every event, as `tracing-opentelemetry` names them.

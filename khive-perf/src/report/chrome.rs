@@ -16,7 +16,7 @@ use crate::tracer::Span;
 ///
 /// Each trace is a process, named after its root, whose spans lie below those that they belong to; what ran at the same time
 /// lies side by side. Times begin with the first span; when that was is in `otherData`. Attributes, outcome and ids are among
-/// the arguments of a span, and what happened in it is an instant.
+/// the arguments of a span or of what happened in it, which is an instant.
 ///
 /// # Examples
 ///
@@ -206,11 +206,17 @@ fn instants(span: &Span, track: &Track, first_ns: u64) -> Vec<String> {
         string(&mut out, &event.name);
         let _ = write!(
             out,
-            ",\"pid\":{},\"tid\":{},\"ts\":{}}}",
+            ",\"pid\":{},\"tid\":{},\"ts\":{},\"args\":{{",
             track.process,
             track.thread,
             Micros(event.time_unix_ns.saturating_sub(first_ns)),
         );
+        list(&mut out, &event.attributes, |out, (key, value)| {
+            string(out, key);
+            out.push(':');
+            attribute(out, value);
+        });
+        out.push_str("}}");
         out
     });
     events.collect()

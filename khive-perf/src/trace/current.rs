@@ -24,7 +24,7 @@ pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl ToValue) {
     // Before the trace is held: these run code of others, which may have something to say of the span.
     let value = value.to_value().to_stored(config::attribute_bytes_max());
     let key = key.into();
-    with_extra(|extra, max, _| extra.set(max, key, value));
+    with_extra(|extra, limits, _| extra.set(limits, key, value));
 }
 
 /// Says what the current span is to those that it talks with, if it is recorded: [`SpanKind::Internal`] unless it is said.
@@ -38,15 +38,15 @@ pub fn event(name: impl Into<Cow<'static, str>>) {
         return;
     }
     let name = name.into();
-    with_extra(|extra, max, ticks| {
+    with_extra(|extra, limits, ticks| {
         let said = Said::default();
-        extra.happen(max, Moment { name, ticks, said });
+        extra.happen(limits, Moment { name, ticks, said });
     });
 }
 
 /// Says that the current span has to do with another one, if it is recorded.
 pub fn link(span: SpanContext) {
-    with_extra(|extra, max, _| extra.link(max, Link { span }));
+    with_extra(|extra, limits, _| extra.link(limits, Link { span }));
 }
 
 /// Tells a callee in another process which trace it is part of: sets `traceparent`, and `tracestate` and `baggage` where

@@ -7,6 +7,7 @@ use crate::outcome::Outcome;
 use crate::recorder::frame::{Frame, SpanRef};
 use crate::sync::Arc;
 use crate::tracer::buffer::{Extra, Trace};
+use crate::tracer::collector::Limits;
 #[cfg(all(feature = "enabled", feature = "tracing"))]
 use crate::tracer::context::SpanContext;
 
@@ -47,7 +48,7 @@ pub(crate) struct Place {
 #[cfg(all(feature = "enabled", feature = "tracing"))]
 impl Place {
     /// Changes what is said of the span, if it is open.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Extra, usize, u64)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Extra, &Limits, u64)) {
         self.trace.change(self.span, change);
     }
 
@@ -58,7 +59,7 @@ impl Place {
 }
 
 /// Changes what is said of the current span, if it is recorded.
-pub(crate) fn with_extra(change: impl FnOnce(&mut Extra, usize, u64)) {
+pub(crate) fn with_extra(change: impl FnOnce(&mut Extra, &Limits, u64)) {
     if let Some((trace, span)) = active() {
         trace.change(span, change);
     }

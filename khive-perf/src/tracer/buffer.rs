@@ -11,7 +11,7 @@ use crate::recorder::frame::SpanRef;
 use crate::recorder::local::quiet;
 use crate::registry::Registry;
 use crate::sync::{Arc, AtomicU32, Mutex, Ordering, lock};
-use crate::tracer::collector::{Batch, Loss, Shared};
+use crate::tracer::collector::{Batch, Limits, Loss, Shared};
 use crate::tracer::context::{Remote, SpanContext};
 use crate::tracer::finished::{Kept, Link, SpanKind};
 #[cfg(feature = "opentelemetry")]
@@ -141,7 +141,7 @@ impl Trace {
         if let Some(collector) = &collector {
             of_root.links = beginning.links;
             for (key, value) in beginning.attributes {
-                of_root.set(collector.config.attributes_max, key, value);
+                of_root.set(&collector.config.limits, key, value);
             }
         }
         Self {
@@ -262,8 +262,8 @@ impl Trace {
         }
     }
 
-    /// Changes what is said of a span, if it is open and recorded. `change` gets the limit on its entries, and the ticks now.
-    pub(crate) fn change(&self, span: SpanRef, change: impl FnOnce(&mut Extra, usize, u64)) {
+    /// Changes what is said of a span, if it is open and recorded. `change` gets the limits on its entries, and the ticks now.
+    pub(crate) fn change(&self, span: SpanRef, change: impl FnOnce(&mut Extra, &Limits, u64)) {
         let (Some(number), Some(collector)) = (span.number(self.mark), &self.collector) else {
             return;
         };
@@ -273,7 +273,7 @@ impl Trace {
         let slot = spans.slots.get_mut(number);
         if let Some(slot) = slot.filter(|slot| slot.outcome.is_none()) {
             let extra = slot.extra.get_or_insert_default();
-            change(extra, collector.config.attributes_max, now);
+            change(extra, &collector.config.limits, now);
         }
     }
 
@@ -354,22 +354,22 @@ impl Extra {
     }
 
     /// Sets an attribute; the last value of a name holds.
-    pub(crate) fn set(&mut self, max: usize, key: Cow<'static, str>, value: AttributeValue) {
-        self.said.set(max, key, value);
+    pub(crate) fn set(&mut self, limits: &Limits, key: Cow<'static, str>, value: AttributeValue) {
+        self.said.set(limits.attributes, key, value);
     }
 
-    /// Notes what happened, with no more attributes than `max`, the first ones.
-    pub(crate) fn happen(&mut self, max: usize, mut moment: Moment) {
-        if self.events.len() < max {
-            moment.said.cut(max);
+    /// Notes what happened, with no more attributes than the limit, the first ones.
+    pub(crate) fn happen(&mut self, limits: &Limits, mut moment: Moment) {
+        if self.events.len() < limits.events {
+            moment.said.cut(limits.event_attributes);
             self.events.push(moment);
         } else {
             self.dropped_events += 1;
         }
     }
 
-    pub(crate) fn link(&mut self, max: usize, link: Link) {
-        if self.links.len() < max {
+    pub(crate) fn link(&mut self, limits: &Limits, link: Link) {
+        if self.links.len() < limits.links {
             self.links.push(link);
         } else {
             self.dropped_links += 1;

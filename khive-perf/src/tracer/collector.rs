@@ -27,7 +27,27 @@ pub struct TraceConfig {
     pub(super) spans_per_trace_max: usize,
     pub(super) traces_max: usize,
     pub(super) spans_max: usize,
-    pub(super) attributes_max: usize,
+    pub(super) limits: Limits,
+}
+
+/// How much is told of one span, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) attributes: usize,
+    pub(crate) events: usize,
+    pub(crate) links: usize,
+    /// Of one event.
+    pub(crate) event_attributes: usize,
+}
+
+impl Limits {
+    /// As OpenTelemetry has them.
+    const USUAL: Self = Self {
+        attributes: 128,
+        events: 128,
+        links: 128,
+        event_attributes: 128,
+    };
 }
 
 impl Default for TraceConfig {
@@ -39,7 +59,7 @@ impl Default for TraceConfig {
             spans_per_trace_max: 1_024,
             traces_max: 1_024,
             spans_max: 16_384,
-            attributes_max: 128,
+            limits: Limits::USUAL,
         }
     }
 }
@@ -92,10 +112,31 @@ impl TraceConfig {
         self
     }
 
-    /// Attributes, events and links of one span, at most; 128 of each by default, as OpenTelemetry has it.
+    /// Attributes of one span, at most; 128 by default, as OpenTelemetry has it. Further ones are counted.
     #[must_use]
     pub const fn attributes_max(mut self, max: usize) -> Self {
-        self.attributes_max = max;
+        self.limits.attributes = max;
+        self
+    }
+
+    /// Events of one span, at most; 128 by default. Further ones are counted.
+    #[must_use]
+    pub const fn events_max(mut self, max: usize) -> Self {
+        self.limits.events = max;
+        self
+    }
+
+    /// Links of one span, at most; 128 by default. Further ones are counted.
+    #[must_use]
+    pub const fn links_max(mut self, max: usize) -> Self {
+        self.limits.links = max;
+        self
+    }
+
+    /// Attributes of one event, at most; 128 by default. Further ones are counted.
+    #[must_use]
+    pub const fn event_attributes_max(mut self, max: usize) -> Self {
+        self.limits.event_attributes = max;
         self
     }
 }

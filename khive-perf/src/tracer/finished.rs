@@ -74,7 +74,7 @@ pub struct Event {
     pub time_unix_ns: u64,
     /// What was said of it, each key once.
     pub attributes: Vec<(Cow<'static, str>, AttributeValue)>,
-    /// Attributes beyond [`TraceConfig::attributes_max`](crate::trace::TraceConfig::attributes_max).
+    /// Attributes beyond [`TraceConfig::event_attributes_max`](crate::trace::TraceConfig::event_attributes_max).
     pub dropped_attributes: u32,
 }
 
@@ -258,7 +258,7 @@ impl Span {
         &self.links
     }
 
-    /// Attributes, events and links beyond [`TraceConfig::attributes_max`](crate::trace::TraceConfig::attributes_max).
+    /// Attributes, events and links beyond the limits of [`TraceConfig`](crate::trace::TraceConfig).
     #[must_use]
     pub fn dropped(&self) -> [u32; 3] {
         self.dropped
