@@ -57,7 +57,7 @@ impl Default for Config {
             heap_blocks_max: HEAP_BLOCKS_MAX_DEFAULT,
             heap_stack_frames: HEAP_STACK_FRAMES_DEFAULT,
             heap_frame_pointers: false,
-            overhead_budget: Some(Share::of(0.05)),
+            overhead_budget: Some(Share::of(0.01)),
             process_overhead_budget: Share::of(0.01),
             switches: Vec::new(),
         }
@@ -226,7 +226,7 @@ impl Config {
     }
 
     /// What measuring a callsite may cost, as a share of the time that its calls take themselves, measured callees left
-    /// out. Above 0, at most 1. Default 0.05.
+    /// out. Above 0, at most 1. Default 0.01.
     ///
     /// Where timing each call would cost more, only one in so many is timed, at random, and the others are counted:
     /// calls and outcomes stay exact, times become estimates that say so, see

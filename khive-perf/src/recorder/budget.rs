@@ -20,10 +20,18 @@ use crate::sync::OnceLock;
 
 /// Calls whose timing takes less than this share of their thread's time are all timed, however short they are.
 const FLOOR: f64 = 1e-4;
+/// Counting that costs a callsite less than this share of its own time is not worth a word.
+const WORTH_A_WORD: f64 = 0.05;
 /// At least one call in so many is timed.
 const EVERY_MAX: f64 = 1024.0;
 /// Nanoseconds after which a thread's costs are compared with the process's budget.
 const PERIOD_NS: u64 = 10_000_000;
+
+/// How many times what it takes again and again a call takes that is timed among many that are not: it goes a way that the
+/// processor does not expect, and comes to what has left the nearest caches. See decision 0017.
+const UNEXPECTED: f64 = 4.0;
+/// The same of counting, among what functions do.
+const AMONG_OTHERS: f64 = 2.0;
 
 /// What measuring one call costs on this machine, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +88,16 @@ impl Costs {
         Self {
             // SAFETY: the shard is this function's own, and the nodes are its nodes, here and below.
             timed: least(&mut || unsafe { shard.rehearse(timed, 0) }),
-            untimed: least(&mut || {
-                black_box(black_box(counted).turn.leave_untimed());
-            }),
-            sampled: least(&mut || {
-                // SAFETY: see above.
-                unsafe { shard.rehearse(timed, 1) };
-                black_box(random.gap(black_box(2)));
-            }),
+            untimed: AMONG_OTHERS
+                * least(&mut || {
+                    black_box(black_box(counted).turn.leave_untimed());
+                }),
+            sampled: UNEXPECTED
+                * least(&mut || {
+                    // SAFETY: see above.
+                    unsafe { shard.rehearse(timed, 1) };
+                    black_box(random.gap(black_box(2)));
+                }),
         }
     }
 }
@@ -134,9 +144,10 @@ pub(crate) fn is_rare(calls: u64, elapsed_ns: u64) -> bool {
     calls as f64 * Costs::of_process().timed <= FLOOR * elapsed_ns as f64
 }
 
-/// Whether calls are so short that even counting them costs more than the budget.
+/// Whether calls are so short that even counting them costs more than the budget, and than is worth a word.
 pub(crate) fn is_too_short(own_ns_per_call: f64, costs: Costs) -> bool {
-    config::overhead_budget().is_some_and(|budget| own_ns_per_call * budget < costs.untimed)
+    config::overhead_budget()
+        .is_some_and(|budget| own_ns_per_call * budget.max(WORTH_A_WORD) < costs.untimed)
 }
 
 /// What measuring costs a thread, beside what the process's budget allows; the owner's alone.

@@ -177,7 +177,8 @@ impl CallsiteStats {
     }
 
     /// Whether the calls are so short that even counting them costs more than the
-    /// [budget](crate::Config::overhead_budget): measuring them makes their callers slower than was allowed.
+    /// [budget](crate::Config::overhead_budget), and more than a twentieth of what they take: measuring them makes their
+    /// callers slower than was allowed.
     #[must_use]
     pub fn is_too_short(&self) -> bool {
         let own_ns = self.self_time().as_nanos() as f64 / self.calls().max(1) as f64;

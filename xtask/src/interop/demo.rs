@@ -52,8 +52,8 @@ const CALLERS: [(&str, &[&str]); 33] = [
     ("session::append_history", &["session::append"]),
 ];
 
-/// Phoenix keeps the moments of begin and end in whole microseconds.
-const ROUNDING: f64 = 1.1e-6;
+/// Phoenix keeps the moments of begin and end in whole microseconds, and tells them as floating point, to a quarter of one.
+const ROUNDING: f64 = 1.5e-6;
 /// A quantile is known to a bucket, of which there are 32 for a power of two.
 const BUCKET: f64 = 1.0 / 32.0;
 
