@@ -10,13 +10,13 @@ use std::{env, fs};
 
 use khive_perf::snapshot::{CallsiteStats, Snapshot};
 use khive_perf_examples::demo::{Config, Service};
-use khive_perf_examples::load::{self, Client, Plan};
+use khive_perf_examples::load::{self, Plan};
 use khive_perf_otel::Exporter;
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Of which half are orchestrations, with hundreds of spans each.
-const REQUESTS: u64 = 12;
+/// Requests in the second that it takes. Half of them are orchestrations, with hundreds of spans each.
+const RATE: u32 = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = env::args().nth(1).ok_or("usage: demo_traces FILE")?;
@@ -36,27 +36,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Starts the service, sends it requests one after the other, and stops it.
+/// Starts the service, sends it requests over several connections at once, and stops it.
 async fn serve_and_ask() -> Result<(), Box<dyn Error>> {
     let service = Service::start(Config::default()).await?;
     let plan = Plan {
         sessions: 2,
         transcript_len: 50,
+        rate: RATE,
+        warm_up: 0.0,
+        seconds: 1.0,
         ..Plan::default()
     };
     let mix = load::set_up(service.addr(), &plan).await?;
-    let mut client = Client::new(service.addr());
-    for number in 0..REQUESTS {
-        let request = mix.request(number);
-        let (status, _) = client
-            .send(request.method, &request.path, request.body)
-            .await?;
-        if !status.is_success() {
-            return Err(format!("{} was answered with {status}", request.path).into());
-        }
-    }
-    drop(client);
+    let load = load::drive(service.addr(), &plan, mix).await;
     service.stop(DEADLINE).await?;
+    if load.error_count() > 0 {
+        return Err(format!("the service did not answer all requests:\n{load}").into());
+    }
     Ok(())
 }
 

@@ -132,17 +132,34 @@ fn traces(sampled: &SdkTracerProvider) -> Vec<Case> {
         timed("measure, in no trace", Role::Subject, |calls| {
             clock::passed(|| repeat(calls, op::measured))
         }),
-        ours("measure, exported", exported.clone(), false),
-        ours("measure, not sampled and not recorded", left_out, false),
-        ours("measure, dropped at the end of its trace", undecided, false),
-        ours("Registry, khive_perf::layer(), exported", exported, true),
+        ours("measure, exported", exported.clone(), SPANS, false),
+        ours(
+            "measure, not sampled and not recorded",
+            left_out.clone(),
+            SPANS,
+            false,
+        ),
+        ours("the same, all in one trace", left_out, CALLS, false),
+        ours(
+            "measure, dropped at the end of its trace",
+            undecided,
+            SPANS,
+            false,
+        ),
+        ours(
+            "Registry, khive_perf::layer(), exported",
+            exported,
+            SPANS,
+            true,
+        ),
         their_traces(sampled),
         opentelemetry(sampled),
     ]
 }
 
-/// Calls, or spans, in traces of ours. What is kept is taken out between the turns, as an exporter's thread does.
-fn ours(name: &str, config: TraceConfig, are_spans: bool) -> Case {
+/// Calls, or spans, in traces of ours with so many, each root included. What is kept is taken out between the turns, as an
+/// exporter's thread does.
+fn ours(name: &str, config: TraceConfig, of_trace: u32, are_spans: bool) -> Case {
     let collector = Rc::new(Collector::new(config));
     let subscriber = if are_spans {
         layered()
@@ -153,8 +170,9 @@ fn ours(name: &str, config: TraceConfig, are_spans: bool) -> Case {
     timed(name, Role::Subject, move |calls| {
         let elapsed = with_default(&subscriber, || {
             clock::passed(|| {
-                for _ in 0..calls / SPANS {
-                    collector.root("trace").scope(|| repeat(SPANS - 1, call));
+                for _ in 0..(calls / of_trace).max(1) {
+                    let calls = of_trace.min(calls);
+                    collector.root("trace").scope(|| repeat(calls - 1, call));
                 }
             })
         });
