@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{self, Write as _};
-use std::time::Instant;
+
+use khive_perf_benches::clock;
 
 /// Larger than the last cache of a server, so that reading it leaves nothing of anybody else's there.
 const MEMORY_WORDS: usize = 16 << 20;
@@ -81,9 +82,7 @@ impl Caches {
 }
 
 fn nanoseconds(call: &mut dyn FnMut(usize), number: usize) -> u128 {
-    let start = Instant::now();
-    call(number);
-    start.elapsed().as_nanos()
+    clock::passed(|| call(number)).as_nanos()
 }
 
 fn median(values: impl Iterator<Item = u128>) -> u128 {

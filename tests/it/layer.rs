@@ -531,7 +531,7 @@ fn events_tell_their_fields_within_the_limits_of_spans() {
     assert!(third.name.starts_with("event "), "{}", third.name);
     let expected = ["level=DEBUG", "target=elsewhere", &format!("long={begins}")];
     assert_eq!(told(third), (expected.map(str::to_owned).to_vec(), 0));
-    let drawn: Value = serde_json::from_str(&khive_perf::report::chrome_spans(&spans)).unwrap();
+    let drawn: Value = serde_json::from_str(&report::chrome_spans(&spans)).unwrap();
     let mut drawn = drawn["traceEvents"].as_array().unwrap().iter();
     let text = drawn.find(|event| event["name"] == "text").unwrap();
     assert_eq!(text["args"]["rows"], -3);
