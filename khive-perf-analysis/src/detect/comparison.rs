@@ -251,8 +251,7 @@ impl Finding {
     ///
     /// Both sides are taken at the candidate's number of calls, so that doing more work is no growth.
     pub fn self_time_growth_s(&self) -> Option<f64> {
-        let growth = self.growth_s(Measure::SelfTime)? * self.candidate_calls.per_run;
-        Some(growth).filter(|growth| growth.is_finite())
+        self.growth_per_run_of(Measure::SelfTime)
     }
 
     /// What a call takes more, by the measure that decides.
@@ -262,8 +261,7 @@ impl Finding {
 
     /// The same for all calls of a run of the candidate.
     pub(crate) fn growth_per_run_s(&self) -> Option<f64> {
-        let growth = self.growth_per_call_s()? * self.candidate_calls.per_run;
-        Some(growth).filter(|growth| growth.is_finite())
+        self.growth_per_run_of(Measure::JUDGED)
     }
 
     /// Whether nothing else that decides speaks against it.
@@ -294,6 +292,12 @@ impl Finding {
             .zip(self.growth_s(Measure::BusyTime))
             .is_some_and(|(wall, busy)| wall > 0.0 && busy < OWN_SHARE * wall)
             && self.is_slower()
+    }
+
+    /// Seconds that a measure grew by for all calls of a run of the candidate.
+    fn growth_per_run_of(&self, measure: Measure) -> Option<f64> {
+        let growth = self.growth_s(measure)? * self.candidate_calls.per_run;
+        Some(growth).filter(|growth| growth.is_finite())
     }
 
     /// Seconds per call that a measure grew by.
