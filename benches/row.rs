@@ -191,11 +191,39 @@ impl Bench {
             .iter()
             .map(|case| Figures::of(case, &times[base]))
             .collect();
+        self.tell(title, (rounds, calls), &cases, &figures);
+    }
+
+    /// Runs cases each beside a base of its own, and prints what they cost in one table, with the first base.
+    ///
+    /// What comes between the turns of a pair, and how long ago its memory was in the caches, is the same for all, however
+    /// many cases there are and however long some of them take.
+    pub fn compare_pairs(&self, title: &str, rounds: usize, calls: u32, pairs: Vec<[Case; 2]>) {
+        if !self.wants(title) {
+            return;
+        }
+        let calls = (calls / self.settings.shortened).max(1);
+        let rounds = rounds.min(self.settings.rounds);
+        let (mut cases, mut figures) = (Vec::new(), Vec::new());
+        for mut pair in pairs {
+            warm_up(&mut pair, &self.settings, calls);
+            let times = take_turns(&mut pair, rounds, calls);
+            let told = pair.into_iter().zip(&times);
+            for (case, of_case) in told.skip(usize::from(!cases.is_empty())) {
+                cases.push(case);
+                figures.push(Figures::of(of_case, &times[0]));
+            }
+        }
+        self.tell(title, (rounds, calls), &cases, &figures);
+    }
+
+    fn tell(&self, title: &str, extent: (usize, u32), cases: &[Case], figures: &[Figures]) {
         if self.settings.json {
-            self.print_lines(title, (rounds, calls), &cases, &figures);
+            self.print_lines(title, extent, cases, figures);
         } else {
+            let (rounds, calls) = extent;
             let title = format!("{title}  (median of {rounds} rounds of {calls} calls in turns)");
-            print(&table(&title, &cases, &figures));
+            print(&table(&title, cases, figures));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Threads that wait for their turn, so that a case can run on several at once.
 
 use std::hint::black_box;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
@@ -9,23 +10,26 @@ use std::time::Duration;
 use crate::clock::thread_time;
 use crate::row::{Case, Role, timed};
 
-/// Threads that live as long as their case: what they record is theirs from the first round to the last.
+/// Threads that live as long as their cases: what they record is theirs from the first round to the last.
 #[derive(Debug)]
-struct Crew {
-    orders: Vec<Sender<u32>>,
+struct Crew<R> {
+    orders: Vec<Sender<Order<R>>>,
     times: Receiver<Duration>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Crew {
-    fn new<R: 'static>(count: usize, f: fn() -> R) -> Self {
+/// What is to be called, and how often.
+type Order<R> = (fn() -> R, u32);
+
+impl<R: 'static> Crew<R> {
+    fn new(count: usize) -> Self {
         let (done, times) = channel();
         let together = Arc::new(Barrier::new(count));
         let (orders, threads) = (0..count)
             .map(|_| {
                 let (order, ordered) = channel();
                 let (done, together) = (done.clone(), Arc::clone(&together));
-                let thread = thread::spawn(move || work(&ordered, &done, &together, f));
+                let thread = thread::spawn(move || work(&ordered, &done, &together));
                 (order, thread)
             })
             .unzip();
@@ -37,16 +41,19 @@ impl Crew {
     }
 
     /// Has every thread call so often; the mean of the processor time that they took.
-    fn run(&self, calls: u32) -> Duration {
-        let sent = self.orders.iter().filter(|order| order.send(calls).is_ok());
+    fn run(&self, f: fn() -> R, calls: u32) -> Duration {
+        let sent = self
+            .orders
+            .iter()
+            .filter(|order| order.send((f, calls)).is_ok());
         let sent = u32::try_from(sent.count()).unwrap_or(u32::MAX);
         let times = self.times.iter().take(sent as usize);
         times.sum::<Duration>() / sent.max(1)
     }
 }
 
-fn work<R>(ordered: &Receiver<u32>, done: &Sender<Duration>, together: &Barrier, f: fn() -> R) {
-    for calls in ordered {
+fn work<R>(ordered: &Receiver<Order<R>>, done: &Sender<Duration>, together: &Barrier) {
+    for (f, calls) in ordered {
         together.wait();
         let start = thread_time();
         for _ in 0..calls {
@@ -59,7 +66,7 @@ fn work<R>(ordered: &Receiver<u32>, done: &Sender<Duration>, together: &Barrier,
     }
 }
 
-impl Drop for Crew {
+impl<R> Drop for Crew<R> {
     fn drop(&mut self) {
         self.orders.clear();
         for thread in self.threads.drain(..) {
@@ -71,8 +78,18 @@ impl Drop for Crew {
 
 /// A case that calls `f` on several threads at once; what is told is the processor time of one call on one of them.
 pub fn case_on<R: 'static>(count: usize, name: &str, role: Role, f: fn() -> R) -> Case {
-    let crew = Crew::new(count, f);
-    timed(name, role, move |calls| crew.run(calls))
+    let crew = Crew::new(count);
+    timed(name, role, move |calls| crew.run(f, calls))
+}
+
+/// Two such cases that have the same threads: what a thread has of its own, as memory that it freed, is the same for both.
+pub fn pair_on<R: 'static>(count: usize, base: fn() -> R, name: &str, f: fn() -> R) -> [Case; 2] {
+    let crew = Rc::new(Crew::new(count));
+    let of_both = Rc::clone(&crew);
+    [
+        timed("plain", Role::Base, move |calls| of_both.run(base, calls)),
+        timed(name, Role::Subject, move |calls| crew.run(f, calls)),
+    ]
 }
 
 #[cfg(test)]
@@ -83,9 +100,9 @@ mod tests {
     #[test]
     fn every_thread_makes_every_call() {
         static CALLS: AtomicU32 = AtomicU32::new(0);
-        let crew = Crew::new(3, || CALLS.fetch_add(1, Ordering::Relaxed));
-        crew.run(10);
-        crew.run(5);
+        let crew = Crew::new(3);
+        crew.run(|| CALLS.fetch_add(1, Ordering::Relaxed), 10);
+        crew.run(|| CALLS.fetch_add(1, Ordering::Relaxed), 5);
         assert_eq!(CALLS.load(Ordering::Relaxed), 45);
     }
 }

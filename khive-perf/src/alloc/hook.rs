@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 
 use crate::heap::rate::Rate;
-use crate::heap::{self, Birth, Plan, Stack, Step, Taken};
+use crate::heap::{self, Birth, Plan, Stack, Step, Taken, spare};
 use crate::recorder::local::{self, Pick, quiet};
 use crate::registry::current;
 
@@ -69,13 +69,23 @@ unsafe fn alloc_sampled<A: GlobalAlloc>(
     let mark = local::mark();
     let _quiet = quiet();
     let mut plan = heap::plan(layout, pick.rate)?;
-    // SAFETY: the layout is that of the caller, or larger.
-    let base = unsafe { plain(inner, plan.layout, zero) };
+    let spare = plan
+        .is_padded()
+        .then(|| spare::take::<A>(plan.layout, local::thread()));
+    let (base, has_been_used) = match spare.flatten() {
+        Some(room) => (room, true),
+        // SAFETY: the layout is that of the caller, or larger.
+        None => (unsafe { plain(inner, plan.layout, zero) }, false),
+    };
     if base.is_null() {
         plan.give_up();
         return None;
     }
     let block = plan.block_in(base);
+    if let (true, Zero::Yes) = (has_been_used, zero) {
+        // SAFETY: there is room for so many bytes, and nobody else has it.
+        unsafe { block.write_bytes(0, layout.size()) };
+    }
     let birth = Birth {
         ledger: pick.ledger,
         rate: pick.rate,
@@ -124,8 +134,14 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: 
     };
     let base = taken.base(block);
     let known = taken.layout(layout.size()).unwrap_or(layout);
+    let is_padded = taken.is_padded();
     taken.free(local::mark());
-    // SAFETY: as the table knows, it was allocated so, and is freed once, as the caller vouches.
+    // SAFETY: as the table knows, it was allocated so, by an allocator of this type; and is freed once, as the caller
+    // vouches.
+    if is_padded && unsafe { spare::keep::<A>(base, known, local::thread()) } {
+        return;
+    }
+    // SAFETY: see above.
     unsafe { inner.dealloc(base, known) };
 }
 

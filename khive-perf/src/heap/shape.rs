@@ -6,8 +6,16 @@ use crate::heap::rate::Rate;
 use crate::heap::slab::Shape;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 
-/// Sampled blocks begin at multiples of this.
-pub(super) const PAGE: usize = 4_096;
+/// Sampled blocks begin at multiples of this, and [`BESIDE`] more.
+const PAGE: usize = 4_096;
+/// Where on their page sampled blocks begin. Not at its beginning: there is where allocators put what they carve pages
+/// into, so that each block of a page or more would be looked for in the table. What must be aligned to more than this
+/// begins there all the same.
+const BESIDE: usize = 128;
+/// What of an address says whether it may be one of a sampled block, beside those bits that it must have.
+const ON_PAGE: usize = PAGE - 1;
+/// The same once there are some at the beginning of pages.
+const ON_PAGE_OR_BESIDE: usize = ON_PAGE & !BESIDE;
 /// Rates with a smaller mean leave blocks where they are: from here on a page each is at most an eighth of what they
 /// stand for.
 const PAGES_FROM_POWER: u8 = 15;
@@ -16,9 +24,12 @@ const PAGES_FROM_POWER: u8 = 15;
 #[repr(align(128))]
 struct Mask(AtomicUsize);
 
-/// What of an address is zero where the table must be asked: `PAGE - 1`, or 0 for all addresses. Written under
-/// `IN_PLACE_USERS`. `Relaxed`, because a block comes to whoever frees it by way of something that orders more than that.
-static MASK: Mask = Mask(AtomicUsize::new(PAGE - 1));
+/// What of an address is zero, but for [`BESIDE`], where the table must be asked: [`ON_PAGE`] until the first block is
+/// sampled that has to be at the beginning of a page, [`ON_PAGE_OR_BESIDE`], or 0 for all addresses. `Relaxed`, because a
+/// block comes to whoever frees it by way of something that orders more than that.
+///
+/// Written under `IN_PLACE_USERS`, but that the hook takes `BESIDE` out. Nobody puts that back, so it cannot be lost.
+static MASK: Mask = Mask(AtomicUsize::new(ON_PAGE));
 /// Whether blocks may stay in place. Set after the mask was; while it is not set the mask may be put back.
 static IN_PLACE_ALLOWED: AtomicBool = AtomicBool::new(false);
 /// Blocks in the table, or on the way there, that are in place.
@@ -37,7 +48,7 @@ struct Users {
 /// Whether a block at this address may be in the table.
 #[inline(always)]
 pub(crate) fn needs_table(block: *mut u8) -> bool {
-    block.addr() & MASK.0.load(Ordering::Relaxed) == 0
+    (block.addr() ^ BESIDE) & MASK.0.load(Ordering::Relaxed) == 0
 }
 
 /// Who it is that wants blocks to stay in place, or does not any more.
@@ -63,8 +74,9 @@ pub(crate) fn use_in_place(user: User) {
     }
     // Whoever counts a block in place afterwards sees that it may not be; whoever did before is seen here.
     IN_PLACE_ALLOWED.store(false, Ordering::SeqCst);
-    if IN_PLACE.load(Ordering::SeqCst) == 0 {
-        MASK.0.store(PAGE - 1, Ordering::SeqCst);
+    let was_in_place = MASK.0.load(Ordering::SeqCst) == 0;
+    if was_in_place && IN_PLACE.load(Ordering::SeqCst) == 0 {
+        MASK.0.store(ON_PAGE_OR_BESIDE, Ordering::SeqCst);
     }
 }
 
@@ -101,6 +113,9 @@ pub(crate) fn plan(layout: Layout, rate: Rate) -> Option<Plan> {
         }
         IN_PLACE.fetch_sub(1, Ordering::SeqCst);
     }
+    if layout.align() > BESIDE && MASK.0.load(Ordering::Relaxed) & BESIDE != 0 {
+        MASK.0.fetch_and(!BESIDE, Ordering::SeqCst);
+    }
     if layout.align() >= PAGE {
         return Some(Plan { layout, shape });
     }
@@ -123,10 +138,20 @@ impl Plan {
             return base;
         }
         let start = base.expose_provenance();
-        let offset = start.next_multiple_of(PAGE) - start;
+        let begins = if 1 << self.shape.align_log2 > BESIDE {
+            0
+        } else {
+            BESIDE
+        };
         // Less than a page.
+        let offset = begins.wrapping_sub(start) % PAGE;
         self.shape.offset = offset as u16;
         base.wrapping_add(offset)
+    }
+
+    /// Whether the block is a part of the inner allocator's.
+    pub(crate) const fn is_padded(&self) -> bool {
+        self.shape.is_padded
     }
 
     /// Whether the block stays where it is.

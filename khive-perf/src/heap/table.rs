@@ -9,6 +9,7 @@ use crate::heap::ledger::Ledger;
 use crate::heap::rate::Rate;
 use crate::heap::shape::Plan;
 use crate::heap::slab::{Block, Entry, Slab};
+use crate::heap::spare;
 use crate::heap::traces::Step;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -100,6 +101,11 @@ impl Taken {
         }
         // The owner's pointer need not reach beyond the block; the one that was exposed does.
         ptr::with_exposed_provenance_mut(block.addr() - self.offset())
+    }
+
+    /// Whether it is a part of the inner allocator's block.
+    pub(crate) const fn is_padded(&self) -> bool {
+        self.block.shape.is_padded
     }
 
     /// What the inner allocator was asked for, if the block had this size; `None` if it would be too large.
@@ -235,5 +241,5 @@ pub(super) fn detach_all(ledger: *const Ledger) {
 
 /// Bytes that the tables take, about.
 pub(crate) fn own_bytes() -> u64 {
-    SLAB.own_bytes() + INDEX.own_bytes()
+    SLAB.own_bytes() + INDEX.own_bytes() + spare::bytes()
 }

@@ -240,6 +240,11 @@ pub(crate) fn take_back(bytes: usize) {
     });
 }
 
+/// A number that no other thread has at the same time.
+pub(crate) fn thread() -> usize {
+    LOCAL.with(|local| std::ptr::from_ref(local).addr())
+}
+
 /// What this thread will know again until it allocates.
 pub(crate) fn mark() -> u16 {
     LOCAL.with(|local| {

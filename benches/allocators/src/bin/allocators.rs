@@ -13,8 +13,8 @@ use dhat::Alloc as Dhat;
 use hotpath::{CountingAllocator, Format, HotpathGuardBuilder};
 use khive_perf::alloc::{HeapSnapshot, TrackingAllocator};
 use khive_perf::{Config, configure};
-use khive_perf_benches::threads::case_on;
-use khive_perf_benches::{Bench, Case, Role};
+use khive_perf_benches::threads::pair_on;
+use khive_perf_benches::{Bench, Case};
 use stats_alloc::StatsAlloc;
 use tikv_jemallocator::Jemalloc;
 use tracking_allocator::{AllocationGroupId, AllocationRegistry, AllocationTracker, Allocator};
@@ -27,8 +27,10 @@ const ROUNDS: usize = 101;
 const LIVE: usize = 100_000;
 /// Where samples still lie on pages of their own, as with the default rate.
 const OFTEN: u64 = 32 << 10;
-const DEFAULT: u64 = 512 << 10;
+/// Samples begin at multiples of the one, and the other more.
 const PAGE: usize = 4_096;
+const BESIDE: usize = 128;
+const DEFAULT: u64 = 512 << 10;
 
 static OURS: TrackingAllocator = TrackingAllocator::system();
 static OURS_OVER_JEMALLOC: TrackingAllocator<Jemalloc> = TrackingAllocator::new(Jemalloc);
@@ -73,10 +75,10 @@ fn block<const BYTES: usize>(allocator: &impl GlobalAlloc) -> usize {
     block.addr()
 }
 
-fn cases<const BYTES: usize>(threads: usize) -> Vec<Case> {
-    let case = |name, f| case_on(threads, name, Role::Subject, f);
+/// Each beside the one of the system, on threads of their own: what an allocator leaves of a heap is not the next one's.
+fn pairs<const BYTES: usize>(threads: usize) -> Vec<[Case; 2]> {
+    let case = |name, f| pair_on(threads, || block::<BYTES>(&System), name, f);
     vec![
-        case_on(threads, "System", Role::Base, || block::<BYTES>(&System)),
         case("TrackingAllocator", || block::<BYTES>(&OURS)),
         case("stats_alloc", || block::<BYTES>(&STATS)),
         case("tracking-allocator", || block::<BYTES>(&TRACKING)),
@@ -93,26 +95,31 @@ fn cases<const BYTES: usize>(threads: usize) -> Vec<Case> {
 fn fill() -> Result<u64, Box<dyn std::error::Error>> {
     configure(Config::default().heap_sample_bytes(OFTEN))?;
     let layout = Layout::from_size_align(64, 8)?;
-    // A thread of its own, which has not drawn at another rate.
-    let filling = std::thread::spawn(move || {
-        let mut kept = 0;
-        while kept < LIVE {
-            // SAFETY: the size is not zero.
-            let block = unsafe { OURS.alloc(layout) };
-            if block.is_null() {
-                break;
+    let mut live = 0;
+    while live < LIVE as u64 {
+        let missing = LIVE - usize::try_from(live)?;
+        // A thread of its own, which has not drawn at another rate, and keeps what it makes.
+        let filling = std::thread::spawn(move || {
+            let mut kept = 0;
+            while kept < missing {
+                // SAFETY: the size is not zero.
+                let block = unsafe { OURS.alloc(layout) };
+                if block.is_null() {
+                    break;
+                }
+                if block.addr() % PAGE == BESIDE {
+                    // Sampled, or by chance where samples are: it is kept until the end.
+                    kept += 1;
+                } else {
+                    // SAFETY: it came from this allocator with this layout, and nobody has it.
+                    unsafe { OURS.dealloc(block, layout) };
+                }
             }
-            if block.addr().is_multiple_of(PAGE) {
-                // Sampled: it is kept until the end.
-                kept += 1;
-            } else {
-                // SAFETY: it came from this allocator with this layout, and nobody has it.
-                unsafe { OURS.dealloc(block, layout) };
-            }
-        }
-    });
-    filling.join().map_err(|_| "cannot fill the table")?;
-    let heap = HeapSnapshot::take();
+        });
+        filling.join().map_err(|_| "cannot fill the table")?;
+        let heap = HeapSnapshot::take();
+        live = heap.sites().iter().map(|site| site.samples()).sum();
+    }
     let frames = if std::env::var_os(STACKS).is_some() {
         32
     } else {
@@ -120,7 +127,7 @@ fn fill() -> Result<u64, Box<dyn std::error::Error>> {
     };
     let config = Config::default().heap_sample_bytes(DEFAULT);
     configure(config.heap_stack_frames(frames))?;
-    Ok(heap.sites().iter().map(|site| site.samples()).sum())
+    Ok(live)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -130,16 +137,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _dhat = dhat::Profiler::builder().testing().build();
     AllocationRegistry::set_global_tracker(Nobody)?;
     AllocationRegistry::enable_tracking();
+    // First: it configures the process, which `fill` does anew.
+    let bench = Bench::new("allocators");
     let live = fill()?;
     writeln!(
         std::io::stdout(),
         "{live} samples are alive in the table of TrackingAllocator"
     )?;
-    let bench = Bench::new("allocators");
     for threads in [1, 2] {
         let title = |bytes| format!("allocation and free of {bytes}, {threads} threads");
-        bench.compare_for(&title("64 B"), ROUNDS, CALLS, cases::<64>(threads));
-        bench.compare_for(&title("4 KiB"), ROUNDS, CALLS, cases::<4_096>(threads));
+        bench.compare_pairs(&title("64 B"), ROUNDS, CALLS, pairs::<64>(threads));
+        bench.compare_pairs(&title("4 KiB"), ROUNDS, CALLS, pairs::<4_096>(threads));
     }
     Ok(())
 }
