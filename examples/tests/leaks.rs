@@ -1,6 +1,7 @@
-//! The demo service under a leak detector: two hours of one census a minute, in as many requests as it takes.
+//! The demo service under a leak detector: two hours of a census every twenty seconds, in as many requests as it takes.
 //!
-//! Time is compressed by load: a census comes after so many requests, not after a minute.
+//! Time is compressed by load: a census comes after so many requests, not after twenty seconds. There are 360, because all
+//! that `session::load` allocates is kept, which is given the time that a cache may take to fill.
 
 use hyper::{Method, StatusCode};
 use khive_perf::alloc::TrackingAllocator;
@@ -12,9 +13,7 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: TrackingAllocator = TrackingAllocator::system();
 
-const CENSUSES: usize = 130;
-/// All that `session::load` allocates is kept: it is given the time that a cache may take to fill.
-const UNTIL_FILLED: usize = 330;
+const CENSUSES: usize = 360;
 const REQUESTS_PER_CENSUS: usize = 4;
 /// The service holds little; so that it is seen, each 4 KiB are.
 const SAMPLE_BYTES: u64 = 4_096;
@@ -37,7 +36,7 @@ async fn session(client: &mut Client) -> i64 {
     created["id"].as_i64().expect("a number")
 }
 
-async fn watch(inject: Inject, censuses: usize) -> Watched {
+async fn watch(inject: Inject) -> Watched {
     let config = khive_perf::Config::default().heap_sample_bytes(SAMPLE_BYTES);
     khive_perf::configure(config).expect("a valid rate");
     let service = Service::start(Config {
@@ -50,7 +49,7 @@ async fn watch(inject: Inject, censuses: usize) -> Watched {
     let task = json!({ "session": id, "task": "Review the retry of a refund", "agents": 2, "roles": ["reviewer"], "domains": ["payments"] });
     let mut detector = LeakDetector::new(LeakConfig::default());
     let mut first = None;
-    for census in 1..=censuses {
+    for census in 1..=CENSUSES {
         for request in 0..REQUESTS_PER_CENSUS {
             let (method, path, body) = if request == 0 {
                 (
@@ -84,11 +83,11 @@ async fn watch(inject: Inject, censuses: usize) -> Watched {
 /// One after the other: they share a process, and with it the heap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_keeps_sessions_is_found_and_one_that_does_not_is_left_alone() {
-    let Watched { report, first } = watch(Inject::None, CENSUSES).await;
+    let Watched { report, first } = watch(Inject::None).await;
     assert!(report.worst() <= Verdict::Plateau, "{report}");
     assert_eq!(first, None);
 
-    let Watched { report, first } = watch(Inject::Leak, UNTIL_FILLED).await;
+    let Watched { report, first } = watch(Inject::Leak).await;
     let (census, callsite, lost) = first.unwrap_or_else(|| panic!("it leaks: {report}"));
     assert_eq!(callsite, "session::load", "{report}");
     println!(
