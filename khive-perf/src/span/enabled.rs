@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::Frame;
 use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped, quiet};
-use crate::recorder::node::{ENTERED, LONG_WAY, Node};
+use crate::recorder::node::{COUNTED, ENTERED, LONG_WAY, Node};
 use crate::recorder::shard::{NO_GENERATION, Shard, Short, short};
 use crate::registry::{Loss, current, series};
 use crate::tracer::Opened;
@@ -114,15 +114,36 @@ impl Callsite {
 #[inline(always)]
 fn enter(callsite: &'static Callsite, source: Option<Source>) -> SpanGuard {
     let id = callsite.id();
-    let word = match short(id) {
-        Some(Short::Counted(at)) => Word::tagged(at, Word::COUNTED),
-        Some(Short::Timed(node)) => enter_timed(node),
-        None if id == OFF_ID && !is_scoped() => Word::NOOP,
-        None => enter_long(callsite, source),
+    let node = at_hand(id);
+    // SAFETY: it is a node of this thread's shard.
+    let way = unsafe { node.key.get() } ^ id;
+    let word = if way == COUNTED && node.turn.leave_untimed() {
+        Word::tagged(node, Word::COUNTED)
+    } else if way == 0 {
+        enter_timed(node)
+    } else if id == OFF_ID && !is_scoped() {
+        Word::NOOP
+    } else {
+        enter_by(way, node, callsite, source)
     };
     SpanGuard {
         word,
         not_send: PhantomData,
+    }
+}
+
+/// Enters a region by the way that was found for it. Each goes on from here by a jump, so that nothing is kept across it.
+#[inline(never)]
+fn enter_by(
+    way: u32,
+    node: &'static Node,
+    callsite: &'static Callsite,
+    source: Option<Source>,
+) -> Word {
+    if way == ENTERED && node.turn.leave_untimed() {
+        enter_untimed(node)
+    } else {
+        enter_elsewhere_or_new(callsite, source)
     }
 }
 
@@ -152,19 +173,6 @@ fn enter_unwinding(node: &'static Node) -> Word {
 
 /// Enters a region of which something is to be said, or that no other one like it preceded.
 #[inline(never)]
-fn enter_long(callsite: &'static Callsite, source: Option<Source>) -> Word {
-    let id = callsite.id();
-    let node = at_hand(id);
-    // SAFETY: it is a node of this thread's shard.
-    let is_entered = unsafe { node.key.get() } ^ id == ENTERED;
-    if is_entered && !panicking() && node.turn.leave_untimed() {
-        return enter_untimed(node);
-    }
-    enter_elsewhere_or_new(callsite, source)
-}
-
-/// Not inlined, so that the common case above needs no registers but those it has.
-#[inline(never)]
 fn enter_elsewhere_or_new(callsite: &'static Callsite, source: Option<Source>) -> Word {
     match enter_elsewhere(callsite.id()) {
         Some(word) => word,
@@ -173,6 +181,8 @@ fn enter_elsewhere_or_new(callsite: &'static Callsite, source: Option<Source>) -
 }
 
 /// Enters a region that is at hand, has been counted, and is not timed.
+///
+/// Whether the thread is unwinding is not asked; see [`close_counted`].
 #[inline(always)]
 fn enter_untimed(node: &Node) -> Word {
     node.untimed_open.add(1);
@@ -413,14 +423,31 @@ fn outcome_of(word: Word) -> Outcome {
 /// Ends a region that was not timed, and may have had callees.
 #[inline(never)]
 fn close_untimed(word: Word) {
+    // First, while nothing but the word has to be kept across the answer.
+    if panicking() || word.has(Word::FAILED) {
+        return close_failed(word);
+    }
+    // SAFETY: `fast` is this thread's shard.
+    match unsafe { fast().close_untimed(word.pointer()) } {
+        Some(node) => node.untimed_open.sub(1),
+        None => close_long(word, 0),
+    }
+}
+
+/// The same of one that did not end well, maybe.
+#[cold]
+#[inline(never)]
+fn close_failed(word: Word) {
     // SAFETY: `fast` is this thread's shard.
     let Some(node) = (unsafe { fast().close_untimed(word.pointer()) }) else {
         return close_long(word, 0);
     };
     node.untimed_open.sub(1);
     let outcome = outcome_of(word);
-    if outcome != Outcome::Ok {
-        fast().count_untimed(node, outcome);
+    fast().count_untimed(node, outcome);
+    if outcome == Outcome::Panic {
+        // SAFETY: the node is one of `fast`, which is this thread's shard.
+        unsafe { node.key.set(LONG_WAY) };
     }
 }
 
@@ -484,7 +511,7 @@ pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u
 
 /// Ends a region that was counted when it began, and failed.
 ///
-/// Whether the thread was unwinding at that time was not asked. Calls of the node are led the long way for a while, where
+/// Whether the thread was unwinding at that time was not asked, as it was not of any that is not timed. Calls of the node are led the long way for a while, where
 /// it is: if destructors call it, at most the first of those calls is taken for one that panicked.
 #[cold]
 #[inline(never)]

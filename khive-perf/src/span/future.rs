@@ -14,9 +14,9 @@ use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::census;
 use crate::recorder::frame::{Finished, Frame, SpanRef};
-use crate::recorder::local::{fast, is_quiet, is_scoped};
-use crate::recorder::node::Node;
-use crate::recorder::shard::{Shard, short_poll};
+use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped};
+use crate::recorder::node::{ENTERED, Node};
+use crate::recorder::shard::Shard;
 use crate::registry::series;
 use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
 use crate::span::{Always, Judge, OkIf};
@@ -222,10 +222,33 @@ impl State {
         if id == OFF_ID && self.registry == 0 && !is_scoped() {
             return Word::NOOP;
         }
-        match short_poll(id) {
-            Some(node) if self.weight == 1 => self.enter_short(node),
+        let node = at_hand(id);
+        // SAFETY: it is a node of this thread's shard.
+        match unsafe { node.key.get() } ^ id {
+            0 if self.weight == 1 => self.enter_short(node),
+            ENTERED => self.enter_untimed(node, callsite, id),
             _ => self.enter_long(callsite, id),
         }
+    }
+
+    /// Enters a poll of which there was one like it from here, of a future that is not timed; or else goes the long way.
+    #[inline(never)]
+    fn enter_untimed(&mut self, node: &Node, callsite: &'static Callsite, id: u32) -> Word {
+        let shard = fast();
+        if self.registry == shard.registry {
+            if self.weight != 0 {
+                return self.enter_long(callsite, id);
+            }
+        } else {
+            if !node.turn.leave_untimed() {
+                return self.enter_long(callsite, id);
+            }
+            self.weight = 0;
+            self.begin_untimed(shard, node);
+        }
+        // SAFETY: `fast` is this thread's shard, and the node was found just now.
+        unsafe { shard.open_untimed(node) };
+        Word::tagged(node, Word::UNTIMED)
     }
 
     /// Enters a poll that is timed, and of which there was one like it from here.
@@ -330,17 +353,29 @@ impl State {
     }
 
     fn begin(&mut self, shard: &Shard, node: &Node, start: u64, outermost: bool) {
+        if self.weight == 0 {
+            node.turn.count();
+            self.begin_untimed(shard, node);
+            self.outermost = outermost;
+            return;
+        }
         self.registry = shard.registry;
         self.start = start;
         self.busy = 0;
         self.outermost = outermost;
         node.begun.add(1);
-        if self.weight == 0 {
-            // It reads no clock: it began after that, and before the next census.
-            self.start = census::last_ticks();
-            node.turn.count();
-            node.untimed_open.add(1);
-        }
+    }
+
+    /// Begins a call that is not timed, is around all others of its series, and has been counted.
+    #[inline(always)]
+    fn begin_untimed(&mut self, shard: &Shard, node: &Node) {
+        self.registry = shard.registry;
+        // It reads no clock: it began after that, and before the next census.
+        self.start = census::last_ticks();
+        self.busy = 0;
+        self.outermost = true;
+        node.begun.add(1);
+        node.untimed_open.add(1);
     }
 }
 
@@ -428,10 +463,25 @@ impl State {
         if IS_POLL {
             node.polls.add(1);
         }
-        if let Some(outcome) = outcome {
-            self.record_end(shard, node, 0, outcome);
+        match outcome {
+            None => {}
+            Some(Outcome::Ok) if self.outermost => {
+                self.ended = true;
+                self.count_if_crossed(node);
+                node.untimed_open.sub(1);
+            }
+            Some(outcome) => self.record_end(shard, node, 0, outcome),
         }
         0
+    }
+
+    /// Counts a call that ends now, if it began before the last census.
+    #[inline(always)]
+    fn count_if_crossed(&self, node: &Node) {
+        if self.start < census::last_ticks() {
+            // SAFETY: a call's node has a cell; cells live as long as their shard.
+            unsafe { &*node.cell }.count_crossed();
+        }
     }
 
     #[cold]
@@ -492,10 +542,7 @@ impl State {
     #[inline]
     pub(super) fn record_end(&mut self, shard: &Shard, node: &Node, end: u64, outcome: Outcome) {
         self.ended = true;
-        if self.start < census::last_ticks() {
-            // SAFETY: a call's node has a cell; cells live as long as their shard.
-            unsafe { &*node.cell }.count_crossed();
-        }
+        self.count_if_crossed(node);
         if self.weight == 0 {
             shard.count_untimed(node, outcome);
             node.untimed_open.sub(1);

@@ -4,7 +4,7 @@ use crate::config;
 use crate::heap;
 use crate::recorder::budget::{self, Costs, Usage};
 use crate::recorder::cell::Cell;
-use crate::recorder::node::{ENTERED, FIRST_REVIEW, LONG_WAY, Node};
+use crate::recorder::node::{ENTERED, FIRST_REVIEW, Node};
 use crate::recorder::sampled::{Reviewed, Sampled};
 use crate::recorder::shard::Shard;
 use crate::recorder::turn::Next;
@@ -138,7 +138,7 @@ impl Shard {
         let is_leaf = node.children.read() == 0 && !heap::is_installed();
         let key = match every {
             1 => node.id,
-            _ if cell.timing.is_future => LONG_WAY,
+            _ if cell.timing.is_future => node.id ^ ENTERED,
             // SAFETY: the caller is the owner.
             _ if is_leaf => return unsafe { node.only_count() },
             _ => node.id ^ ENTERED,

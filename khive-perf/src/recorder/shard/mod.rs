@@ -21,7 +21,7 @@ mod reading;
 mod short;
 
 #[cfg(feature = "enabled")]
-pub(crate) use self::short::{Short, short, short_poll};
+pub(crate) use self::short::{Short, short};
 
 use std::ptr;
 

@@ -34,14 +34,6 @@ pub(crate) fn short(id: u32) -> Option<Short> {
     }
 }
 
-/// The same for a poll of a future of series `id`; those that are not timed all go the long way.
-#[inline(always)]
-pub(crate) fn short_poll(id: u32) -> Option<&'static Node> {
-    let node = local::at_hand(id);
-    // SAFETY: it is a node of this thread's shard.
-    (unsafe { node.key.get() } == id).then_some(node)
-}
-
 impl Shard {
     /// Opens a call that is to be timed, is like one before it, and began at `start`.
     ///
