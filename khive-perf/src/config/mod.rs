@@ -12,11 +12,8 @@ pub(crate) const SERIES_CAPACITY: usize = 16_384 - 2;
 
 /// Blocks that can be tracked at once, at most.
 pub(crate) const HEAP_BLOCKS_CAPACITY: usize = 4_194_304;
-const HEAP_BLOCKS_MAX_DEFAULT: usize = 262_144;
 /// Frames of a stack that can be kept.
 pub(crate) const HEAP_STACK_FRAMES_CAPACITY: usize = 64;
-const HEAP_STACK_FRAMES_DEFAULT: usize = 32;
-const HEAP_SAMPLE_BYTES_DEFAULT: u64 = 512 << 10;
 
 /// Limits and switches of the recorder. Apply it with [`configure`](crate::configure), at any time.
 ///
@@ -45,22 +42,25 @@ pub struct Config {
     switches: Vec<Switch>,
 }
 
+/// The defaults, and what holds before anything was configured.
+const DEFAULT: &Config = &Config {
+    enabled: true,
+    callsites_max: SERIES_CAPACITY,
+    series_per_callsite_max: 64,
+    call_tree_nodes_max: 16_384,
+    attribute_bytes_max: 128,
+    heap_sample_bytes: 512 << 10,
+    heap_blocks_max: 262_144,
+    heap_stack_frames: 32,
+    heap_frame_pointers: false,
+    overhead_budget: Some(Share::of(0.01)),
+    process_overhead_budget: Share::of(0.01),
+    switches: Vec::new(),
+};
+
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            callsites_max: SERIES_CAPACITY,
-            series_per_callsite_max: 64,
-            call_tree_nodes_max: 16_384,
-            attribute_bytes_max: 128,
-            heap_sample_bytes: HEAP_SAMPLE_BYTES_DEFAULT,
-            heap_blocks_max: HEAP_BLOCKS_MAX_DEFAULT,
-            heap_stack_frames: HEAP_STACK_FRAMES_DEFAULT,
-            heap_frame_pointers: false,
-            overhead_budget: Some(Share::of(0.01)),
-            process_overhead_budget: Share::of(0.01),
-            switches: Vec::new(),
-        }
+        DEFAULT.clone()
     }
 }
 
@@ -311,8 +311,7 @@ impl Config {
         HEAP_BLOCKS_MAX.store(self.heap_blocks_max, Ordering::Relaxed);
         HEAP_STACK_FRAMES.store(self.heap_stack_frames, Ordering::Relaxed);
         HEAP_FRAME_POINTERS.store(self.heap_frame_pointers, Ordering::Relaxed);
-        let overhead = self.overhead_budget.map_or(NO_BUDGET, |share| share.0);
-        OVERHEAD.store(overhead, Ordering::Relaxed);
+        OVERHEAD.store(overhead_word(self.overhead_budget), Ordering::Relaxed);
         PROCESS_OVERHEAD.store(self.process_overhead_budget.0, Ordering::Relaxed);
         WANTED.store(self.enabled, Ordering::Relaxed);
         Ok(())
@@ -340,19 +339,27 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 // Written by `Config::apply`, read on cold paths only; each stands alone, so `Relaxed` suffices.
-static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(SERIES_CAPACITY);
-static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(64);
-static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(16_384);
-static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(128);
-static HEAP_SAMPLE_BYTES: AtomicU64 = AtomicU64::new(HEAP_SAMPLE_BYTES_DEFAULT);
-static HEAP_BLOCKS_MAX: AtomicUsize = AtomicUsize::new(HEAP_BLOCKS_MAX_DEFAULT);
-static HEAP_STACK_FRAMES: AtomicUsize = AtomicUsize::new(HEAP_STACK_FRAMES_DEFAULT);
-static HEAP_FRAME_POINTERS: AtomicBool = AtomicBool::new(false);
-static OVERHEAD: AtomicU64 = AtomicU64::new(0.05_f64.to_bits());
-static PROCESS_OVERHEAD: AtomicU64 = AtomicU64::new(0.01_f64.to_bits());
+static CALLSITES_MAX: AtomicUsize = AtomicUsize::new(DEFAULT.callsites_max);
+static SERIES_PER_CALLSITE_MAX: AtomicUsize = AtomicUsize::new(DEFAULT.series_per_callsite_max);
+static CALL_TREE_NODES_MAX: AtomicUsize = AtomicUsize::new(DEFAULT.call_tree_nodes_max);
+static ATTRIBUTE_BYTES_MAX: AtomicUsize = AtomicUsize::new(DEFAULT.attribute_bytes_max);
+static HEAP_SAMPLE_BYTES: AtomicU64 = AtomicU64::new(DEFAULT.heap_sample_bytes);
+static HEAP_BLOCKS_MAX: AtomicUsize = AtomicUsize::new(DEFAULT.heap_blocks_max);
+static HEAP_STACK_FRAMES: AtomicUsize = AtomicUsize::new(DEFAULT.heap_stack_frames);
+static HEAP_FRAME_POINTERS: AtomicBool = AtomicBool::new(DEFAULT.heap_frame_pointers);
+static OVERHEAD: AtomicU64 = AtomicU64::new(overhead_word(DEFAULT.overhead_budget));
+static PROCESS_OVERHEAD: AtomicU64 = AtomicU64::new(DEFAULT.process_overhead_budget.0);
 /// Instead of a budget: every call is timed. No valid share.
 const NO_BUDGET: u64 = 0;
-static WANTED: AtomicBool = AtomicBool::new(true);
+
+const fn overhead_word(budget: Option<Share>) -> u64 {
+    match budget {
+        Some(share) => share.0,
+        None => NO_BUDGET,
+    }
+}
+
+static WANTED: AtomicBool = AtomicBool::new(DEFAULT.enabled);
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn callsites_max() -> usize {
@@ -428,6 +435,15 @@ pub(crate) fn is_enabled() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_holds_before_anything_was_configured_is_the_default() {
+        // No other test of this program configures anything that is valid.
+        let budget = Config::default().overhead_budget.map(Share::get);
+        assert_eq!(overhead_budget(), budget);
+        assert_eq!(budget, Some(0.01));
+        assert_eq!(heap_sample_bytes(), Config::default().heap_sample_bytes);
+    }
 
     #[test]
     fn an_impossible_limit_is_named_with_what_is_allowed() {
