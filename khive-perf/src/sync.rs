@@ -134,6 +134,20 @@ owned! {
     OwnedPtr<T>, AtomicPtr<T>, std::sync::atomic::AtomicPtr<T>, *mut T
 }
 
+/// Has the processor fetch a value that is read soon, where it can be asked to. Any address will do.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: *const T) {
+    const LINE: usize = 64;
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    for line in 0..size_of::<T>().div_ceil(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing that the program could see, and does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(value.cast::<i8>().wrapping_add(line * LINE)) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = (value, LINE);
+}
+
 impl OwnedU64 {
     /// Adds; to be called by the owner only, else additions are lost.
     #[inline(always)]

@@ -7,7 +7,7 @@ use crate::recorder::local::quiet;
 use crate::recorder::part::Part;
 use crate::stats::Histogram;
 use crate::stats::buckets::{Buckets, PLACES};
-use crate::sync::OwnedU64;
+use crate::sync::{OwnedU64, prefetch};
 
 /// Octaves of ticks that have room. No clock ticks so fast that less than nine days do not fit; what took longer is in
 /// the last bucket of these, and exact in the sum, the least and the most.
@@ -103,6 +103,18 @@ impl HistogramCell {
         });
         self.used.add_release(1 << number);
         octave
+    }
+
+    /// Has its counts fetched, for a reader that comes to them soon.
+    pub(crate) fn prefetch_counts(&self) {
+        let mut used = self.used.read_acquire();
+        while used != 0 {
+            let octave = self.octaves.get(used.trailing_zeros() as usize);
+            used &= used - 1;
+            if let Some(counts) = octave.and_then(Part::read) {
+                prefetch(counts);
+            }
+        }
     }
 
     /// Adds what was recorded to `into`, and a measurement that has not been recorded yet: its ticks, and how many

@@ -66,6 +66,14 @@ pub(crate) struct Node {
     /// Calls that were not timed and took the long way and have not ended; in two's complement, because a future may end
     /// on another path.
     pub(crate) untimed_open: OwnedU64,
+    /// Open recursive calls that went from this node, or one below it, to one further up: as long as there are such, a
+    /// call of this node is open that is not on the path from the current one.
+    pub(crate) passed: OwnedU64,
+    /// Polls of futures.
+    pub(crate) polls: OwnedU64,
+    /// Futures whose first poll was here.
+    pub(crate) begun: OwnedU64,
+    // === the third
     /// Calls that were not timed and did not end well.
     pub(crate) untimed_failed: OwnedU64,
     /// Calls that were timed and did not end well.
@@ -77,19 +85,14 @@ pub(crate) struct Node {
     pub(crate) children: OwnedU64,
     /// Open frames of inner calls, and of calls on paths beyond the limit.
     pub(crate) open: OwnedU64,
-    /// Open recursive calls that went from this node, or one below it, to one further up: as long as there are such, a
-    /// call of this node is open that is not on the path from the current one.
-    pub(crate) passed: OwnedU64,
-    /// Polls of futures.
-    pub(crate) polls: OwnedU64,
-    /// Futures whose first poll was here.
-    pub(crate) begun: OwnedU64,
     /// Made once it is looked at how calls are timed.
     sampled: Part<Sampled>,
     /// Ticks at its making.
     pub(crate) made_at: u64,
     /// The node that was new before this one; null at the end.
     pub(crate) next: *const Self,
+    /// One some nodes further, for readers to have it fetched meanwhile; any node, or null.
+    pub(crate) ahead: *const Self,
     /// Of the callees that are only counted, the one that was listed last, and the one listed before this one; null at
     /// the end. The owner's alone, like all of the list.
     counted: OwnerCell<*const Self>,
@@ -139,6 +142,7 @@ impl Node {
             sampled: Part::new(),
             made_at,
             next,
+            ahead: ptr::null(),
             counted: OwnerCell::new(ptr::null()),
             counted_before: OwnerCell::new(ptr::null()),
             is_listed: OwnerCell::new(false),

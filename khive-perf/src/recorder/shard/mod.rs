@@ -45,6 +45,8 @@ pub(crate) const NO_GENERATION: u32 = 0;
 
 struct Page {
     cells: [AtomicPtr<Cell>; PAGE_LEN],
+    /// Of each series the node that was turned to last; null before the first. The owner's alone.
+    nodes: [OwnerCell<*const Node>; PAGE_LEN],
 }
 
 /// Where no call waits: a tag without node.
@@ -226,15 +228,24 @@ impl Shard {
         }
     }
 
-    /// The owner's cell of a series, if it has been called before.
-    pub(crate) fn cell(&self, id: u32) -> Option<&Cell> {
+    fn page(&self, id: u32) -> Option<&Page> {
         let page = self
             .pages
             .get(id as usize / PAGE_LEN % PAGES)?
             .load(Ordering::Relaxed);
         // SAFETY: a page, once published, lives as long as its shard.
-        let page = unsafe { page.as_ref() }?;
-        let cell = page
+        unsafe { page.as_ref() }
+    }
+
+    /// Where the node of a series is that was turned to last, if the series has been called before; by the owner.
+    fn turned_to(&self, id: u32) -> Option<&OwnerCell<*const Node>> {
+        self.page(id)?.nodes.get(id as usize % PAGE_LEN)
+    }
+
+    /// The owner's cell of a series, if it has been called before.
+    pub(crate) fn cell(&self, id: u32) -> Option<&Cell> {
+        let cell = self
+            .page(id)?
             .cells
             .get(id as usize % PAGE_LEN)?
             .load(Ordering::Relaxed);
@@ -252,6 +263,7 @@ impl Shard {
         if page.is_null() {
             let empty = Page {
                 cells: [const { AtomicPtr::new(ptr::null_mut()) }; PAGE_LEN],
+                nodes: [const { OwnerCell::new(ptr::null()) }; PAGE_LEN],
             };
             page = Box::into_raw(Box::new(empty));
             place.store(page, Ordering::Release);

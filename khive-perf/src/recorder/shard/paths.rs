@@ -70,15 +70,27 @@ impl Shard {
         if last.id == id {
             return Some(last);
         }
-        // SAFETY: the caller is the owner, and `with` is not entered again inside.
-        let at = unsafe { self.paths.with(|paths| paths.find(parent, id)) }?;
-        // SAFETY: nodes live as long as their shard.
-        let node = unsafe { &*at };
+        let turned_to = self.turned_to(id)?;
+        // SAFETY: the caller is the owner.
+        let last = unsafe { turned_to.get() };
+        // SAFETY: null, or a node, which lives as long as its shard.
+        let last = unsafe { last.as_ref() };
+        let node = match last.filter(|last| ptr::eq(last.parent, parent)) {
+            Some(last) => last,
+            None => {
+                // SAFETY: the caller is the owner, and `with` is not entered again inside.
+                let at = unsafe { self.paths.with(|paths| paths.find(parent, id)) }?;
+                // SAFETY: the caller is the owner.
+                unsafe { turned_to.set(at) };
+                // SAFETY: nodes live as long as their shard.
+                unsafe { &*at }
+            }
+        };
         if !ptr::eq(node.parent, parent) || node.passed.read() > 0 {
             return None;
         }
         // SAFETY: the caller is the owner.
-        unsafe { at_hand.set(at) };
+        unsafe { at_hand.set(node) };
         Some(node)
     }
 
@@ -147,7 +159,9 @@ impl Shard {
         // SAFETY: the caller is the owner.
         let len = unsafe { self.nodes_len.get() };
         let before = self.newest_node.load(Ordering::Relaxed);
-        let node = Node::new(id, len, cell, parent, before, self.now());
+        let mut node = Node::new(id, len, cell, parent, before, self.now());
+        // SAFETY: nodes live as long as their shard.
+        node.ahead = unsafe { some_before(before) };
         let at = Box::into_raw(Box::new(node));
         // SAFETY: just made, and not published yet.
         let node = unsafe { &*at };
@@ -220,6 +234,24 @@ impl Shard {
             at = passed.parent;
         }
     }
+}
+
+/// A node that was new some before this one, or the first.
+///
+/// # Safety
+///
+/// Null, or a node whose shard is alive.
+unsafe fn some_before(node: *const Node) -> *const Node {
+    const HOW_MANY: usize = 8;
+    let mut at = node;
+    for _ in 0..HOW_MANY {
+        // SAFETY: as the caller vouches; nodes live as long as their shard.
+        match unsafe { at.as_ref() } {
+            Some(found) if !found.next.is_null() => at = found.next,
+            _ => break,
+        }
+    }
+    at
 }
 
 /// The node of the series at `from` or above it; null if there is none.

@@ -5,12 +5,17 @@
 
 use std::ptr;
 
+use crate::recorder::cell::Cell;
 use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::node::{Node, OVERFLOW_ID, ROOT_ID};
 use crate::recorder::shard::Shard;
 use crate::recorder::totals::{PathFigures, SeriesTotals, Totals};
 use crate::recorder::waiting::{Copied, Record};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, prefetch};
+
+/// How many of a row are on their way to the processor while one is read: there are some lines of each, and a line from
+/// memory takes as long as reading a few.
+const AHEAD: usize = 8;
 
 impl Shard {
     /// Adds all that was recorded to `totals`.
@@ -22,20 +27,35 @@ impl Shard {
         let node_apart = node_apart.map_or(ptr::null(), |copied| Tags::strip(copied.record.at));
         // SAFETY: null, or a node, which lives as long as its shard.
         let cell_apart = unsafe { node_apart.as_ref() }.map_or(ptr::null(), |node| node.cell);
-        let mut cell = self.newest_cell.load(Ordering::Acquire).cast_const();
-        // SAFETY: cells, linked before they are published, live as long as their shard.
-        while let Some(found) = unsafe { cell.as_ref() } {
-            if !ptr::eq(cell, cell_apart) {
-                found.read_into(totals.series.of(found.id), units, None);
+        let cells = self.cells();
+        for (at, cell) in cells.iter().enumerate() {
+            if let Some(later) = cells.get(at + AHEAD) {
+                prefetch(*later);
             }
-            cell = found.next;
+            if let Some(soon) = cells.get(at + AHEAD / 2) {
+                soon.ok.prefetch_counts();
+            }
+            if !ptr::eq(*cell, cell_apart) {
+                cell.read_into(totals.series.of(cell.id), units, None);
+            }
         }
         let nodes = self.nodes();
-        self.read_open(&nodes, totals);
+        self.read_path(&nodes, totals);
         let indices = self.read_tree(&nodes, totals, nodes_max, node_apart);
         if let Some(waiting) = waiting {
             self.read_apart(&waiting, totals, &indices);
         }
+    }
+
+    /// All cells there are, by the numbers of their series.
+    fn cells(&self) -> Vec<&Cell> {
+        let pages = self.pages.iter().map(|page| page.load(Ordering::Acquire));
+        // SAFETY: null, or a page, which was whole when it was published, and lives as long as its shard.
+        let pages = pages.filter_map(|page| unsafe { page.as_ref() });
+        let cells = pages.flat_map(|page| &page.cells);
+        let cells = cells.map(|cell| cell.load(Ordering::Acquire));
+        // SAFETY: null, or a cell, of which the same holds.
+        cells.filter_map(|cell| unsafe { cell.as_ref() }).collect()
     }
 
     /// All nodes there are; a caller comes before its callees.
@@ -44,6 +64,7 @@ impl Shard {
         let mut node = self.newest_node.load(Ordering::Acquire).cast_const();
         // SAFETY: nodes, linked before they are published, live as long as their shard.
         while let Some(found) = unsafe { node.as_ref() } {
+            prefetch(found.ahead);
             nodes.push(found);
             node = found.next;
         }
@@ -51,14 +72,9 @@ impl Shard {
         nodes
     }
 
-    /// Adds the calls that are under way: outermost ones are on the path to the current node, or were passed by a
-    /// recursive call; others were counted.
-    fn read_open(&self, nodes: &[&Node], totals: &mut Totals) {
-        let mut add = |node: &Node, open| {
-            if open > 0 {
-                totals.series.of(node.id).open += open;
-            }
-        };
+    /// Adds the calls that are under way on the path to the current node. Of other nodes, those were counted, and those that
+    /// were passed by a recursive call have one; see [`read_tree`](Self::read_tree).
+    fn read_path(&self, nodes: &[&Node], totals: &mut Totals) {
         let current = self.current.load(Ordering::Relaxed).cast_const();
         // One that was made since the nodes were listed may not be looked at yet.
         let known = |at: *const Node| nodes.iter().find(|node| ptr::eq(**node, at)).copied();
@@ -67,13 +83,12 @@ impl Shard {
             at = known(self.overflow_from.load(Ordering::Relaxed));
         }
         while let Some(node) = at {
-            let counted_below = node.id == ROOT_ID || node.passed.read() > 0;
-            add(node, u64::from(!counted_below));
+            let is_call = node.id != ROOT_ID && node.id != OVERFLOW_ID;
+            if is_call && node.passed.read() == 0 {
+                totals.series.of(node.id).open += 1;
+            }
             // SAFETY: null, or a node, made before this one.
             at = unsafe { node.parent.as_ref() };
-        }
-        for node in nodes {
-            add(node, node.open.read() + u64::from(node.passed.read() > 0));
         }
     }
 
@@ -87,7 +102,10 @@ impl Shard {
         apart: *const Node,
     ) -> Vec<usize> {
         let mut indices = Vec::with_capacity(nodes.len());
-        for node in nodes {
+        for (at, node) in nodes.iter().enumerate() {
+            if let Some(later) = nodes.get(at + AHEAD) {
+                prefetch(*later);
+            }
             // SAFETY: null, or a node, made before this one; only the root has no parent.
             let parent = unsafe { node.parent.as_ref() };
             let at = parent.map_or(0, |parent| {
@@ -101,8 +119,9 @@ impl Shard {
             if let Some(sampled) = node.sampled() {
                 self.wake_if_rare(node, sampled);
             }
+            let series = totals.series.of(node.id);
+            series.open += node.open.read() + u64::from(node.passed.read() > 0);
             if !ptr::eq(*node, apart) {
-                let series = totals.series.of(node.id);
                 let figures = self.read_node(node, None, series);
                 totals.tree.add(at, figures);
             }
