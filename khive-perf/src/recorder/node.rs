@@ -21,7 +21,7 @@ pub(crate) const COUNTED: u32 = 1 << 30;
 /// The same of a node whose calls have callees, so that those that are not timed are entered and left.
 pub(crate) const ENTERED: u32 = 1 << 29;
 /// Callees that a node has at hand.
-const AT_HAND: usize = 32;
+const AT_HAND: usize = 16;
 
 /// Timed calls on one path, on one thread, until it is looked whether each has to be timed.
 pub(crate) const FIRST_REVIEW: u64 = 256;
