@@ -46,6 +46,8 @@ struct Stateless<A>(A);
 
 impl<A: GlobalAlloc> Stateless<A> {
     const IS: bool = size_of::<A>() == 0;
+    /// Evaluated once, so that it is the same wherever it is asked for; were it not, a room would be given back too early.
+    const GIVE_BACK: GiveBack = Self::give_back;
 
     /// # Safety
     ///
@@ -84,8 +86,8 @@ pub(crate) fn take<A: GlobalAlloc>(layout: Layout, thread: usize) -> Option<*mut
     let room = NonNull::new(slot.room.swap(ptr::null_mut(), Ordering::Acquire))?;
     // SAFETY: it was in a slot, so `keep` has written this; and nobody else has it.
     let header = unsafe { room.cast::<Header>().read_unaligned() };
-    let give_back: GiveBack = Stateless::<A>::give_back;
-    if header.layout == layout && ptr::fn_addr_eq(header.give_back, give_back) {
+    let is_ours = ptr::fn_addr_eq(header.give_back, Stateless::<A>::GIVE_BACK);
+    if header.layout == layout && is_ours {
         return Some(room.as_ptr());
     }
     // SAFETY: its allocator gave it so, and nobody else has it.
@@ -108,7 +110,7 @@ pub(crate) unsafe fn keep<A: GlobalAlloc>(room: *mut u8, layout: Layout, thread:
     }
     let header = Header {
         layout,
-        give_back: Stateless::<A>::give_back,
+        give_back: Stateless::<A>::GIVE_BACK,
     };
     // SAFETY: it is larger than a page, and nobody else has it.
     unsafe { room.cast::<Header>().write_unaligned(header) };
