@@ -1,19 +1,21 @@
 //! A program that does hardly anything but allocate, under the allocator of the system and under ours.
 //!
-//! It starts itself again and again, in turns: as it is; counting; sampling a block in 512 KiB; and with the stacks of samples,
-//! found by the unwinder. A pass reads JSON into a tree, clones it, writes it out, sorts its words and renders Markdown; the
-//! medians of the processor time of passes are compared. `program --quick` takes less time.
+//! It starts itself four times at once: as it is; counting; sampling a block in 512 KiB; and with the stacks of samples, found by
+//! the unwinder. These take turns, a pass each, and a pass is compared with that of the same turn under the system's: the
+//! machine's speed drifts from second to second. After some turns they are started anew, as where their memory comes to lie
+//! makes a difference, too. A pass reads JSON into a tree, clones it, writes it out, sorts its words and renders Markdown; what
+//! is compared is its processor time. `program --quick` takes less time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write as _;
-use std::process::Command;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use khive_perf::alloc::{HeapSnapshot, TrackingAllocator};
+use khive_perf::alloc::TrackingAllocator;
 use khive_perf::{Config, configure};
 use khive_perf_benches::clock::thread_time;
+use khive_perf_benches::median;
 use pulldown_cmark::{Options, Parser, html};
 use serde_json::Value;
 
@@ -21,9 +23,11 @@ type Failure = Box<dyn std::error::Error>;
 
 const MODES: [&str; 4] = ["system", "counting", "sampling", "stacks"];
 const MODE: &str = "ALLOCATOR_MODE";
-const ROUNDS: usize = 15;
-const ROUNDS_QUICK: usize = 3;
-const PASSES: usize = 9;
+const STARTS: usize = 12;
+const STARTS_QUICK: usize = 2;
+const TURNS: usize = 30;
+/// Turns until caches and heaps are as they will be.
+const WARM_UP: usize = 3;
 
 /// Which of the two it is says a word that never changes once the program has begun.
 struct Chosen;
@@ -127,7 +131,8 @@ fn pass(text: &str) -> Result<usize, Failure> {
     Ok(written.len() + words.len() + rendered.len())
 }
 
-/// Passes in one mode; prints the median of the processor time that they took, in nanoseconds, and the number of samples that there were.
+/// A pass in one mode for each line that comes; answers with its processor time in nanoseconds, and a number that stands for
+/// the work.
 fn work(mode: &str) -> Result<(), Failure> {
     let _ = IS_OURS.set(mode != "system");
     let config = match mode {
@@ -137,63 +142,105 @@ fn work(mode: &str) -> Result<(), Failure> {
     };
     configure(config)?;
     let text = document();
-    let mut times: Vec<Duration> = Vec::new();
-    let mut done = 0;
-    for _ in 0..PASSES {
+    for line in io::stdin().lock().lines() {
+        line?;
         let begun = thread_time();
-        done += pass(&text)?;
-        times.push(thread_time().saturating_sub(begun));
+        let done = pass(&text)?;
+        let took = thread_time().saturating_sub(begun);
+        let mut out = io::stdout();
+        writeln!(out, "{} {done}", took.as_nanos())?;
+        out.flush()?;
     }
-    times.sort_unstable();
-    let heap = HeapSnapshot::take();
-    let allocated: u64 = heap.sites().iter().map(|site| site.allocated()).sum();
-    let median = times[PASSES / 2].as_nanos();
-    writeln!(std::io::stdout(), "{median} {done} {allocated}")?;
     Ok(())
+}
+
+/// The program in one mode, waiting for its turn. It ends with its input.
+struct Worker {
+    child: Child,
+    turn: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(mode: &str) -> Result<Self, Failure> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .env(MODE, mode)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let turn = child.stdin.take();
+        let answers = child.stdout.take().ok_or("a child without output")?;
+        Ok(Self {
+            child,
+            turn,
+            answers: BufReader::new(answers),
+        })
+    }
+
+    /// Has it make a pass; says how long that took, in milliseconds, and what was done.
+    fn pass(&mut self) -> Result<(f64, usize), Failure> {
+        let turn = self.turn.as_mut().ok_or("a child without input")?;
+        writeln!(turn)?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        let (nanos, done) = answer
+            .trim()
+            .split_once(' ')
+            .ok_or("a child said nothing")?;
+        Ok((nanos.parse::<f64>()? / 1e6, done.parse()?))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.turn.take());
+        // One that failed has said so.
+        let _ = self.child.wait();
+    }
 }
 
 fn main() -> Result<(), Failure> {
     if let Ok(mode) = std::env::var(MODE) {
         return work(&mode);
     }
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let mut base_ms = Vec::new();
-    for _ in 0..if quick { ROUNDS_QUICK } else { ROUNDS } {
-        let mut took = BTreeMap::new();
-        for mode in MODES {
-            let child = Command::new(std::env::current_exe()?)
-                .env(MODE, mode)
-                .output()?;
-            let answer = String::from_utf8(child.stdout)?;
-            let mut fields = answer.split_whitespace();
-            let nanos: f64 = fields.next().ok_or("a child said nothing")?.parse()?;
-            took.insert(mode, nanos);
-        }
-        let base = took["system"];
-        base_ms.push(base / 1e6);
-        for mode in MODES {
-            ratios.entry(mode).or_default().push(took[mode] / base);
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let starts = if is_quick { STARTS_QUICK } else { STARTS };
+    let mut more: [Vec<f64>; MODES.len()] = std::array::from_fn(|_| Vec::new());
+    let mut plain = Vec::new();
+    for _ in 0..starts {
+        let workers = MODES.into_iter().map(Worker::start);
+        let mut workers: Vec<Worker> = workers.collect::<Result<_, _>>()?;
+        for turn in 0..WARM_UP + TURNS {
+            let mut took = [0.0; MODES.len()];
+            let mut done = [0; MODES.len()];
+            for at in 0..MODES.len() {
+                // Every other turn goes backwards, so that no mode has always the same one before it.
+                let at = if turn % 2 == 0 {
+                    at
+                } else {
+                    MODES.len() - 1 - at
+                };
+                (took[at], done[at]) = workers[at].pass()?;
+            }
+            if done.iter().any(|one| *one != done[0]) {
+                return Err("the modes did not do the same".into());
+            }
+            if turn >= WARM_UP {
+                plain.push(took[0]);
+                for (more, took_it) in more.iter_mut().zip(took) {
+                    more.push((took_it / took[0] - 1.0) * 100.0);
+                }
+            }
         }
     }
-    base_ms.sort_by(f64::total_cmp);
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "a pass under System: {:.1} ms",
-        base_ms[base_ms.len() / 2]
-    )?;
-    for mode in MODES.iter().skip(1) {
-        let ratios = ratios.get_mut(mode).ok_or("no rounds")?;
-        ratios.sort_by(f64::total_cmp);
-        let more = |at: usize| (ratios[at] - 1.0) * 100.0;
-        let last = ratios.len() - 1;
+    let mut out = io::stdout();
+    writeln!(out, "a pass under System: {:.1} ms", median(plain).value)?;
+    for (mode, more) in MODES.iter().zip(more).skip(1) {
+        let more = median(more);
         writeln!(
             out,
-            "{mode:<10} {:+.1} %  (quarters {:+.1} to {:+.1})",
-            more(last / 2),
-            more(last / 4),
-            more(last - last / 4)
+            "{mode:<10} {:+.1} %  (in 95 of 100: {:+.1} to {:+.1})",
+            more.value, more.low, more.high
         )?;
     }
     Ok(())
