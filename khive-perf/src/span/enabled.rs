@@ -511,8 +511,9 @@ pub(super) unsafe fn frame_of(word: Word, end: u64) -> Option<(&'static Shard, u
 
 /// Ends a region that was counted when it began, and failed.
 ///
-/// Whether the thread was unwinding at that time was not asked, as it was not of any that is not timed. Calls of the node are led the long way for a while, where
-/// it is: if destructors call it, at most the first of those calls is taken for one that panicked.
+/// Whether the thread was unwinding at that time was not asked, as of none that is not timed. Calls of the node are led the
+/// long way for a while, where it is: if destructors call it, at most the first of those calls is taken for one that
+/// panicked.
 #[cold]
 #[inline(never)]
 fn close_counted(word: Word, outcome: Outcome) {
