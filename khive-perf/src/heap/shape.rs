@@ -113,7 +113,7 @@ pub(crate) fn plan(layout: Layout, rate: Rate) -> Option<Plan> {
         }
         IN_PLACE.fetch_sub(1, Ordering::SeqCst);
     }
-    if layout.align() > BESIDE && MASK.0.load(Ordering::Relaxed) & BESIDE != 0 {
+    if shape.begins() != BESIDE && MASK.0.load(Ordering::Relaxed) & BESIDE != 0 {
         MASK.0.fetch_and(!BESIDE, Ordering::SeqCst);
     }
     if layout.align() >= PAGE {
@@ -138,13 +138,8 @@ impl Plan {
             return base;
         }
         let start = base.expose_provenance();
-        let begins = if 1 << self.shape.align_log2 > BESIDE {
-            0
-        } else {
-            BESIDE
-        };
         // Less than a page.
-        let offset = begins.wrapping_sub(start) % PAGE;
+        let offset = self.shape.begins().wrapping_sub(start) % PAGE;
         self.shape.offset = offset as u16;
         base.wrapping_add(offset)
     }
@@ -166,6 +161,15 @@ impl Plan {
 }
 
 impl Shape {
+    /// Where on its page the block begins, if it is not in place.
+    const fn begins(self) -> usize {
+        if 1 << self.align_log2 > BESIDE {
+            0
+        } else {
+            BESIDE
+        }
+    }
+
     /// Says that a block of this shape is not in the table any more.
     pub(super) fn leave(self) {
         if self.is_in_place {

@@ -135,6 +135,7 @@ pub(super) fn bytes() -> u64 {
 mod tests {
     use super::*;
     use std::alloc::System;
+    use std::hint::black_box;
 
     /// Another allocator than that of the system, though it has it do all.
     #[derive(Debug)]
@@ -161,7 +162,6 @@ mod tests {
         )*};
     }
     over_system!(Other, Stateful);
-    use std::hint::black_box;
 
     fn room(layout: Layout) -> *mut u8 {
         // SAFETY: no size here is zero.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cost of a call   =  untimed + p (timed - untimed)      p: the probability that it is timed
-//! allowed          =  AIM x budget x the call's own time, or what amounts to FLOOR of the thread's time if that is more
+//! allowed          =  AIM x (budget x the call's own time, or what amounts to FLOOR of the thread's time if that is more)
 //! ```
 //!
 //! `p` is what makes the cost what is allowed. Since the own times of nested calls add up to the time of the outermost
@@ -19,7 +19,7 @@ use crate::recorder::sampled::Random;
 use crate::recorder::shard::Shard;
 use crate::sync::OnceLock;
 
-/// Calls whose timing takes less than this share of their thread's time are all timed, however short they are.
+/// Calls whose timing takes less than [`AIM`] of this share of their thread's time are all timed, however short they are.
 const FLOOR: f64 = 1e-4;
 /// Counting that costs a callsite less than this share of its own time is not worth a word.
 const WORTH_A_WORD: f64 = 0.05;
