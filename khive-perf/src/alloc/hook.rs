@@ -259,7 +259,7 @@ unsafe fn move_into_table<A: GlobalAlloc>(
         size,
         mark,
     };
-    if plan.is_in_place() {
+    if !plan.is_padded() {
         // SAFETY: as the caller vouches.
         let moved = unsafe { inner.realloc(block, layout, size) };
         if moved.is_null() {
@@ -305,6 +305,10 @@ unsafe fn resize_tracked<A: GlobalAlloc>(
     let mark = local::mark();
     let chance = local::chance();
     let _quiet = quiet();
+    if taken.must_move(layout.size(), size) {
+        // SAFETY: as the caller vouches.
+        return unsafe { shrink_away(inner, taken, block, layout, size, chance) };
+    }
     let (Some(known), Some(wanted)) = (taken.layout(layout.size()), taken.layout(size)) else {
         taken.put_back();
         return ptr::null_mut();
@@ -340,5 +344,43 @@ unsafe fn resize_tracked<A: GlobalAlloc>(
         }
         None => taken.moved(moved, plan, size, chance),
     }
+    moved
+}
+
+/// Makes a block that was taken out of the table smaller, and puts it back, where it is as large as not to be found when it is
+/// smaller.
+///
+/// # Safety
+///
+/// That of [`GlobalAlloc::realloc`]; and the inner allocator knows the block by this layout.
+unsafe fn shrink_away<A: GlobalAlloc>(
+    inner: &A,
+    taken: Taken,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+    chance: f64,
+) -> *mut u8 {
+    let resized = Layout::from_size_align(size, layout.align());
+    let Some(mut plan) = resized
+        .ok()
+        .and_then(|resized| heap::plan(resized, taken.rate()))
+    else {
+        taken.put_back();
+        return ptr::null_mut();
+    };
+    // SAFETY: the size is not zero, because that of the caller is not.
+    let base = unsafe { inner.alloc(plan.layout) };
+    if base.is_null() {
+        plan.give_up();
+        taken.put_back();
+        return base;
+    }
+    let moved = plan.block_in(base);
+    // SAFETY: both are blocks of at least so many bytes, and not the same.
+    unsafe { ptr::copy_nonoverlapping(block, moved, size) };
+    // SAFETY: as the caller vouches; it is not in the table.
+    unsafe { inner.dealloc(block, layout) };
+    taken.moved(moved, plan, size, chance);
     moved
 }

@@ -95,7 +95,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for TrackingAllocator<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if COUNTS && heap::needs_table(block) {
+        if COUNTS && heap::needs_table(block, layout.size()) {
             // SAFETY: the caller's promises are passed on, here and below.
             return unsafe { hook::dealloc(&self.inner, block, layout) };
         }
@@ -115,7 +115,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for TrackingAllocator<A> {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if COUNTS && heap::needs_table(block) {
+        if COUNTS && heap::needs_table(block, layout.size()) {
             // SAFETY: the caller's promises are passed on, here and below.
             return unsafe { hook::realloc_tabled(&self.inner, block, layout, size) };
         }

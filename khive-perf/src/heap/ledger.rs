@@ -25,7 +25,6 @@ pub(crate) struct Account {
     allocated_blocks: AtomicU64,
     freed_bytes: AtomicU64,
     freed_blocks: AtomicU64,
-    live_bytes: AtomicU64,
     peak_bytes: AtomicU64,
     /// Allocations and reallocations that were looked at.
     requests: AtomicU64,
@@ -78,24 +77,25 @@ impl Account {
             allocated_blocks: AtomicU64::new(0),
             freed_bytes: AtomicU64::new(0),
             freed_blocks: AtomicU64::new(0),
-            live_bytes: AtomicU64::new(0),
             peak_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
         }
     }
 
     fn credit(&self, bytes: u64, blocks: u64) {
-        self.allocated_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.allocated_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.allocated_blocks.fetch_add(blocks, Ordering::Relaxed);
-        let live = self.live_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.peak_bytes
-            .fetch_max(live.wrapping_add(bytes), Ordering::Relaxed);
+        // What others free meanwhile is taken off, so this is never more than there was at once.
+        let freed = self.freed_bytes.load(Ordering::Relaxed);
+        let live = before.wrapping_add(bytes).saturating_sub(freed);
+        if live > self.peak_bytes.load(Ordering::Relaxed) {
+            self.peak_bytes.fetch_max(live, Ordering::Relaxed);
+        }
     }
 
     fn debit(&self, bytes: u64, blocks: u64) {
         self.freed_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.freed_blocks.fetch_add(blocks, Ordering::Relaxed);
-        self.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn resize(&self, before: &Block, after: &Block) {
@@ -116,13 +116,13 @@ impl Account {
     pub(crate) fn read(&self) -> Sums {
         let freed_bytes = self.freed_bytes.load(Ordering::Acquire);
         let freed_blocks = self.freed_blocks.load(Ordering::Acquire);
-        let live = self.live_bytes.load(Ordering::Acquire) as i64;
+        let allocated_bytes = self.allocated_bytes.load(Ordering::Relaxed);
         Sums {
-            allocated_bytes: self.allocated_bytes.load(Ordering::Relaxed),
+            allocated_bytes,
             allocated_blocks: self.allocated_blocks.load(Ordering::Relaxed),
             freed_bytes,
             freed_blocks,
-            live_bytes: live.max(0) as u64,
+            live_bytes: allocated_bytes.saturating_sub(freed_bytes),
             peak_bytes: self.peak_bytes.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
         }
@@ -408,7 +408,9 @@ impl Ledger {
 
     /// Adds a block that was made.
     pub(super) fn credit(&self, block: &Block) {
-        self.holders.fetch_add(1, Ordering::Relaxed);
+        if !self.is_of_process() {
+            self.holders.fetch_add(1, Ordering::Relaxed);
+        }
         self.for_each_account(block.site, |account| {
             account.credit(block.bytes(), block.weight);
             account.requests.fetch_add(1, Ordering::Relaxed);
@@ -455,16 +457,21 @@ impl Ledger {
         });
     }
 
-    /// Lets go of a ledger; the last one who does frees it. Those of the process are never let go of by their registry.
+    /// That of the process is never freed, so that nobody need hold it.
+    pub(super) fn is_of_process(&self) -> bool {
+        std::ptr::eq(self, &raw const PROCESS)
+    }
+
+    /// Lets go of a ledger; the last one who does frees it.
     ///
     /// # Safety
     ///
     /// The caller was counted among its holders, and uses it no more.
     pub(super) unsafe fn release(ledger: *const Self) {
         // SAFETY: alive, because the caller holds it.
-        let holders = unsafe { &(*ledger).holders };
-        if holders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: made by `OwnLedger::new`, as the process's has a holder that never lets go; and nobody is left.
+        let held = unsafe { &*ledger };
+        if !held.is_of_process() && held.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: made by `OwnLedger::new`, as it is not that of the process; and nobody is left.
             unsafe { OwnLedger::free(ledger.cast_mut()) };
         }
     }

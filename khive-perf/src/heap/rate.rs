@@ -76,12 +76,20 @@ impl Rate {
 
     /// What a block of `size` bytes that is sampled stands for, in parts of [`WHOLE_BLOCK`].
     pub(crate) fn weight(self, size: usize) -> u64 {
-        let probability = self.probability(size.max(1));
-        if probability > 0.0 {
-            (WHOLE_BLOCK as f64 / probability).round() as u64
-        } else {
-            0
-        }
+        let blocks = match self {
+            Self::Off => return 0,
+            Self::Every => 1.0,
+            Self::Mean(_) => {
+                let share = size.max(1) as f64 / self.mean();
+                if share < 1.0 / 16.0 {
+                    // 1 / (1 - exp(-x)) as a series of powers of x, of which what is left out is below 1e-9 of it.
+                    1.0 / share + 0.5 + share / 12.0 - share.powi(3) / 720.0
+                } else {
+                    1.0 / self.probability(size)
+                }
+            }
+        };
+        (WHOLE_BLOCK as f64 * blocks).round() as u64
     }
 
     /// Bytes until the next that is picked, after which the count falls below zero.
@@ -164,6 +172,11 @@ mod tests {
         let weight = Rate::Mean(19).weight(64) as f64 / WHOLE_BLOCK as f64;
         assert!((weight - 8_192.5).abs() < 0.01, "{weight}");
         assert_eq!(Rate::Mean(10).weight(1 << 20), WHOLE_BLOCK);
+        for size in (0..24).map(|power| 1_usize << power) {
+            let exactly = WHOLE_BLOCK as f64 / Rate::Mean(19).probability(size);
+            let weight = Rate::Mean(19).weight(size) as f64;
+            assert!((weight - exactly).abs() <= 0.5 + 1e-9 * exactly, "{size}");
+        }
     }
 
     #[test]

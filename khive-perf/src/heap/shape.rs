@@ -16,6 +16,9 @@ const BESIDE: usize = 128;
 const ON_PAGE: usize = PAGE - 1;
 /// The same once there are some at the beginning of pages.
 const ON_PAGE_OR_BESIDE: usize = ON_PAGE & !BESIDE;
+/// Blocks of so many bytes stay where they are, too: allocators map them, and move their pages when they grow, where copying
+/// them would touch each anew. By its size, too, a free knows that it has to ask the table.
+const LARGE: usize = 128 << 10;
 /// Rates with a smaller mean leave blocks where they are: from here on a page each is at most an eighth of what they
 /// stand for.
 const PAGES_FROM_POWER: u8 = 15;
@@ -45,10 +48,10 @@ struct Users {
     process: bool,
 }
 
-/// Whether a block at this address may be in the table.
+/// Whether a block of this size at this address may be in the table.
 #[inline(always)]
-pub(crate) fn needs_table(block: *mut u8) -> bool {
-    (block.addr() ^ BESIDE) & MASK.0.load(Ordering::Relaxed) == 0
+pub(crate) fn needs_table(block: *mut u8, size: usize) -> bool {
+    (block.addr() ^ BESIDE) & MASK.0.load(Ordering::Relaxed) == 0 || size >= LARGE
 }
 
 /// Who it is that wants blocks to stay in place, or does not any more.
@@ -113,6 +116,9 @@ pub(crate) fn plan(layout: Layout, rate: Rate) -> Option<Plan> {
         }
         IN_PLACE.fetch_sub(1, Ordering::SeqCst);
     }
+    if layout.size() >= LARGE {
+        return Some(Plan { layout, shape });
+    }
     if shape.begins() != BESIDE && MASK.0.load(Ordering::Relaxed) & BESIDE != 0 {
         MASK.0.fetch_and(!BESIDE, Ordering::SeqCst);
     }
@@ -149,11 +155,6 @@ impl Plan {
         self.shape.is_padded
     }
 
-    /// Whether the block stays where it is.
-    pub(crate) const fn is_in_place(&self) -> bool {
-        self.shape.is_in_place
-    }
-
     /// Gives it up: no block is made.
     pub(crate) fn give_up(self) {
         self.shape.leave();
@@ -168,6 +169,12 @@ impl Shape {
         } else {
             BESIDE
         }
+    }
+
+    /// Whether nothing but its size tells that a block of this shape may be in the table, so that it can't stay where it is
+    /// when that gets smaller, from `before` to `after` bytes.
+    pub(super) const fn is_found_by_size(self, before: usize, after: usize) -> bool {
+        !self.is_padded && !self.is_in_place && before >= LARGE && after < LARGE
     }
 
     /// Says that a block of this shape is not in the table any more.

@@ -1,7 +1,7 @@
 //! Slab: the entries of sampled blocks, in chunks that are never given back.
 
 use crate::heap::free_list::FreeList;
-use crate::heap::ledger::Ledger;
+use crate::heap::ledger::{Ledger, PROCESS};
 use crate::heap::memory::{Lazy, Zeroed};
 use crate::heap::rate::Rate;
 use crate::heap::sequence::Sequence;
@@ -129,8 +129,13 @@ impl Entry {
         }
     }
 
-    /// Takes the ledger out, so that it is debited once; null if somebody else has.
+    /// Takes the ledger out, so that it is debited once; null if somebody else has. That of the process nobody else takes out:
+    /// it may stay.
     pub(super) fn take_ledger(&self) -> *const Ledger {
+        let ledger = self.ledger.load(Ordering::Relaxed);
+        if std::ptr::eq(ledger, &raw const PROCESS) {
+            return ledger;
+        }
         self.ledger.swap(std::ptr::null_mut(), Ordering::AcqRel)
     }
 

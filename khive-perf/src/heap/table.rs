@@ -108,6 +108,11 @@ impl Taken {
         self.block.shape.is_padded
     }
 
+    /// Whether it must be moved to get smaller, from `before` to `after` bytes, so that it is found where it is freed.
+    pub(crate) const fn must_move(&self, before: usize, after: usize) -> bool {
+        self.block.shape.is_found_by_size(before, after)
+    }
+
     /// What the inner allocator was asked for, if the block had this size; `None` if it would be too large.
     pub(crate) fn layout(&self, size: usize) -> Option<Layout> {
         self.block.shape.layout(size)

@@ -2,8 +2,9 @@
 //!
 //! It starts itself four times at once: as it is; counting; sampling a block in 512 KiB; and with the stacks of samples, found by
 //! the unwinder. These take turns, a pass each, and a pass is compared with that of the same turn under the system's: the
-//! machine's speed drifts from second to second. After some turns they are started anew, as where their memory comes to lie
-//! makes a difference, too. A pass reads JSON into a tree, clones it, writes it out, sorts its words and renders Markdown; what
+//! machine's speed drifts from second to second. After some turns they are started anew, with other memory in use, the same in
+//! all four: whether the allocator gives the end of its heap back to the system after each pass, or never, depends on what
+//! happens to lie there, and is worth more than what is measured here. A pass reads JSON into a tree, clones it, writes it out, sorts its words and renders Markdown; what
 //! is compared is its processor time. `program --quick` takes less time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -23,9 +24,10 @@ type Failure = Box<dyn std::error::Error>;
 
 const MODES: [&str; 4] = ["system", "counting", "sampling", "stacks"];
 const MODE: &str = "ALLOCATOR_MODE";
-const STARTS: usize = 12;
-const STARTS_QUICK: usize = 2;
-const TURNS: usize = 30;
+const START: &str = "ALLOCATOR_START";
+const STARTS: usize = 30;
+const STARTS_QUICK: usize = 4;
+const TURNS: usize = 12;
 /// Turns until caches and heaps are as they will be.
 const WARM_UP: usize = 3;
 
@@ -91,18 +93,32 @@ unsafe impl GlobalAlloc for Chosen {
 #[global_allocator]
 static ALLOCATOR: Chosen = Chosen;
 
+/// Numbers that look as if they were drawn.
+fn numbers(seed: u64) -> impl FnMut() -> usize {
+    let mut state = seed;
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap_or(0)
+    }
+}
+
+/// Up to four megabytes, in blocks with holes between them: what else a program holds.
+fn ballast(start: u64) -> Vec<Vec<u8>> {
+    let mut next = numbers(start);
+    let blocks = next() % 4_096;
+    let mut held: Vec<Vec<u8>> = (0..blocks).map(|_| vec![1; 16 + next() % 2_048]).collect();
+    held.retain(|block| block.len() % 4 != 0);
+    held
+}
+
 /// A document of records with texts, about two megabytes.
 fn document() -> String {
     let words = [
         "session", "cache", "retry", "refund", "agent", "token", "review", "queue",
     ];
-    let mut state = 7_u64;
-    let mut next = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        usize::try_from(state >> 33).unwrap_or(0)
-    };
+    let mut next = numbers(7);
     let records = (0..4_000).map(|id| {
         let text: Vec<&str> = (0..40).map(|_| words[next() % words.len()]).collect();
         let tags: Vec<String> = (0..5).map(|_| format!("tag-{}", next() % 500)).collect();
@@ -141,6 +157,8 @@ fn work(mode: &str) -> Result<(), Failure> {
         _ => Config::default(),
     };
     configure(config)?;
+    let start = std::env::var(START)?.parse()?;
+    let _held = ballast(start);
     let text = document();
     for line in io::stdin().lock().lines() {
         line?;
@@ -162,9 +180,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(mode: &str) -> Result<Self, Failure> {
+    fn start(mode: &str, start: usize) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
             .env(MODE, mode)
+            .env(START, start.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -207,8 +226,8 @@ fn main() -> Result<(), Failure> {
     let starts = if is_quick { STARTS_QUICK } else { STARTS };
     let mut more: [Vec<f64>; MODES.len()] = std::array::from_fn(|_| Vec::new());
     let mut plain = Vec::new();
-    for _ in 0..starts {
-        let workers = MODES.into_iter().map(Worker::start);
+    for start in 0..starts {
+        let workers = MODES.into_iter().map(|mode| Worker::start(mode, start));
         let mut workers: Vec<Worker> = workers.collect::<Result<_, _>>()?;
         for turn in 0..WARM_UP + TURNS {
             let mut took = [0.0; MODES.len()];
