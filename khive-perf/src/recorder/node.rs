@@ -16,8 +16,9 @@ pub(crate) const OVERFLOW_ID: u32 = u32::MAX - 1;
 const NOBODY_ID: u32 = u32::MAX - 2;
 /// Key of a node whose calls always take the long way.
 pub(crate) const LONG_WAY: u32 = u32::MAX - 3;
-/// Beside the id, in the key of a node of whose calls some are not timed and are only counted.
-pub(crate) const COUNTED: u32 = 1 << 30;
+/// Beside the id, in the key of a node of which each call is timed. Nothing is, in that of one of whose calls some are not
+/// timed and are only counted: those must be told with least effort.
+pub(crate) const TIMED: u32 = 1 << 30;
 /// The same of a node whose calls have callees, so that those that are not timed are entered and left.
 pub(crate) const ENTERED: u32 = 1 << 29;
 /// Callees that a node has at hand.
@@ -37,8 +38,8 @@ pub(crate) static NOWHERE: Node = Node::new(ROOT_ID, 0, ptr::null(), ptr::null()
 /// every call touches in one cache line.
 #[repr(C, align(64))]
 pub(crate) struct Node {
-    /// What the short way compares with the callsite's id: the same if each call is timed, the same with [`COUNTED`],
-    /// or what no callsite has. The owner's alone.
+    /// What the short way compares with the callsite's id: the same, or with [`TIMED`] or [`ENTERED`]; or what no callsite
+    /// has. The owner's alone.
     pub(crate) key: OwnerCell<u32>,
     /// How many nodes the thread had before.
     pub(crate) ordinal: u32,
@@ -164,7 +165,7 @@ impl Node {
     /// The calling thread owns the shard.
     pub(crate) unsafe fn only_count(&self) {
         // SAFETY: as the caller vouches, and so for every access below.
-        unsafe { self.key.set(self.id ^ COUNTED) };
+        unsafe { self.key.set(self.id) };
         // SAFETY: null, or a node, which lives as long as its shard.
         let Some(parent) = (unsafe { self.parent.as_ref() }) else {
             return;
@@ -212,7 +213,7 @@ impl Node {
     /// The calling thread owns the shard.
     unsafe fn doubt_itself(&self) {
         // SAFETY: as the caller vouches, here and below.
-        if unsafe { self.key.get() } == self.id ^ COUNTED {
+        if unsafe { self.key.get() } == self.id {
             // SAFETY: see above.
             unsafe { self.key.set(LONG_WAY) };
         }

@@ -8,15 +8,16 @@
 
 use crate::sync::{OwnedU64, constant};
 
-/// Instead of a mark: the owner is to look at the path at its next call. No mark is as low as this.
+/// Instead of a mark: the owner is to look at the path at its next call. Below each mark.
 const WOKEN: u64 = 0;
 
 /// Calls that were not timed, as they begin, and the mark.
 #[repr(C)]
 pub(crate) struct Turn {
-    untimed: OwnedU64,
-    /// The call that would make `untimed` this is timed instead; or [`WOKEN`]. Written by the owner, and by readers to
-    /// wake it.
+    /// One more than there were, so that no mark is [`WOKEN`].
+    counted: OwnedU64,
+    /// The first call that begins when `counted` is this much is timed; or [`WOKEN`]. Written by the owner, and by readers
+    /// to wake it.
     mark: OwnedU64,
 }
 
@@ -35,7 +36,7 @@ impl Turn {
     constant! {
         pub(crate) fn new() -> Self {
             Self {
-                untimed: OwnedU64::new(0),
+                counted: OwnedU64::new(1),
                 mark: OwnedU64::new(1),
             }
         }
@@ -43,22 +44,21 @@ impl Turn {
 
     /// Calls that were not timed; by any thread.
     pub(crate) fn untimed(&self) -> u64 {
-        self.untimed.read()
+        self.counted.read() - 1
     }
 
     /// Counts a call that is not timed; by the owner.
     pub(crate) fn count(&self) {
-        self.untimed.add(1);
+        self.counted.add(1);
     }
 
     /// Leaves a call untimed, and counts it, unless there is something else to be done; by the owner.
     #[inline(always)]
     pub(crate) fn leave_untimed(&self) -> bool {
-        let untimed = self.untimed.own() + 1;
-        if untimed >= self.mark.read() {
+        if self.counted.own() >= self.mark.read() {
             return false;
         }
-        self.untimed.set(untimed);
+        self.counted.add(1);
         true
     }
 
@@ -66,20 +66,19 @@ impl Turn {
     pub(crate) fn next(&self) -> Next {
         match self.mark.read() {
             WOKEN => Next::Woken,
-            mark if self.untimed.own() + 1 < mark => Next::Untimed,
+            mark if self.counted.own() < mark => Next::Untimed,
             _ => Next::Timed,
         }
     }
 
     /// Has so many calls go by until it is the turn of one; by the owner.
     pub(crate) fn wait_for(&self, calls: u64) {
-        let mark = self.untimed.own().saturating_add(calls);
-        self.mark.set(mark.saturating_add(1));
+        self.mark.set(self.counted.own().saturating_add(calls));
     }
 
     /// Has the owner look at the path, unless it does so at its next call anyway; by a reader.
     pub(crate) fn wake(&self) {
-        if self.untimed.read() + 1 < self.mark.read() {
+        if self.counted.read() < self.mark.read() {
             self.mark.set(WOKEN);
         }
     }

@@ -1,7 +1,9 @@
 //! SpanGuard: a region of one thread, from `enter` to the guard's drop.
 
 use std::fmt;
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
+use std::ptr;
 use std::thread::panicking;
 
 use crate::attributes::Value;
@@ -11,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::recorder::cell::Cell;
 use crate::recorder::frame::Frame;
 use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped, quiet};
-use crate::recorder::node::{COUNTED, ENTERED, LONG_WAY, Node};
+use crate::recorder::node::{ENTERED, LONG_WAY, Node, TIMED};
 use crate::recorder::shard::{NO_GENERATION, Shard, Short, short};
 use crate::registry::{Loss, current, series};
 use crate::tracer::Opened;
@@ -31,13 +33,15 @@ use crate::tracer::Opened;
 #[must_use = "a region ends when its guard is dropped; bind it: `let _guard = ..`"]
 pub struct SpanGuard {
     word: Word,
+    /// A constant wherever a guard is made, so that it takes no register.
+    callsite: &'static Callsite,
     not_send: PhantomData<*const ()>,
 }
 
 /// An open call in one word, because a guard lives as long as the function that it measures, in its registers: the node
 /// of a call that went the short way, or a [`Frame`] on the heap; and tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word(pub(super) *const ());
+pub(crate) struct Word(usize);
 
 impl Word {
     /// The call failed.
@@ -57,26 +61,31 @@ impl Word {
     const ALL: usize = 63;
 
     /// Of a call that is not recorded.
-    pub(super) const NOOP: Self = Self(std::ptr::without_provenance(Self::COUNTED));
+    pub(super) const NOOP: Self = Self(Self::COUNTED);
+    /// Of a call that was counted at hand when it began, as one that would not fail. Where is not said: so it is a constant,
+    /// and what is done at the end is known at the beginning.
+    const AT_HAND: Self = Self(0);
 
+    /// What is pointed to is aligned so that the low bits are free.
     #[inline(always)]
     pub(super) fn tagged<T>(pointer: *const T, tags: usize) -> Self {
-        Self(pointer.cast::<()>().map_addr(|address| address | tags))
+        let address = pointer.expose_provenance();
+        Self(address | tags)
     }
 
     #[inline(always)]
     pub(super) fn has(self, tag: usize) -> bool {
-        self.0.addr() & tag != 0
+        self.0 & tag != 0
     }
 
     #[inline(always)]
     fn with(self, tags: usize) -> Self {
-        Self(self.0.map_addr(|address| address | tags))
+        Self(self.0 | tags)
     }
 
     #[inline(always)]
     fn without(self, tags: usize) -> Self {
-        Self(self.0.map_addr(|address| address & !tags))
+        Self(self.0 & !tags)
     }
 
     /// Whether it is that of a poll which is not timed, or not recorded.
@@ -88,11 +97,28 @@ impl Word {
     /// Whether it is exactly this of the three ways that are neither short nor counted.
     #[inline(always)]
     pub(super) fn is(self, way: usize) -> bool {
-        self.0.addr() & Self::WEIGHTED == way
+        self.0 & Self::WEIGHTED == way
+    }
+
+    /// The same once it is known whether the call went well.
+    fn ended(self, ok: bool) -> Self {
+        const COUNTED: usize = Word::COUNTED | Word::COUNTED_FAILED;
+        match (self.has(COUNTED), ok) {
+            (false, true) => self.without(Self::FAILED),
+            (false, false) => self.with(Self::FAILED),
+            (true, true) => self.without(COUNTED).with(Self::COUNTED),
+            (true, false) => self.without(COUNTED).with(Self::COUNTED_FAILED),
+        }
+    }
+
+    /// The whole word as an address: if it has no tags, that of its node.
+    #[inline(always)]
+    pub(super) fn untagged(self) -> *const Node {
+        ptr::with_exposed_provenance(self.0)
     }
 
     pub(super) fn pointer<T>(self) -> *const T {
-        self.0.map_addr(|address| address & !Self::ALL).cast()
+        ptr::with_exposed_provenance(self.0 & !Self::ALL)
     }
 }
 
@@ -116,11 +142,15 @@ fn enter(callsite: &'static Callsite, source: Option<Source>) -> SpanGuard {
     let id = callsite.id();
     let node = at_hand(id);
     // SAFETY: it is a node of this thread's shard.
-    let way = unsafe { node.key.get() } ^ id;
-    let word = if way == COUNTED && node.turn.leave_untimed() {
-        Word::tagged(node, Word::COUNTED)
-    } else if way == 0 {
-        enter_timed(node)
+    let key = unsafe { node.key.get() };
+    let way = key ^ id;
+    let word = if key == id && node.turn.leave_untimed() {
+        Word::AT_HAND
+    } else if way == TIMED {
+        let word = enter_timed(node);
+        // SAFETY: it has the node's address. Said, it spares the end of the call the questions.
+        unsafe { assert_unchecked(word != Word::AT_HAND && word != Word::NOOP) };
+        word
     } else if id == OFF_ID && !is_scoped() {
         Word::NOOP
     } else {
@@ -128,6 +158,7 @@ fn enter(callsite: &'static Callsite, source: Option<Source>) -> SpanGuard {
     };
     SpanGuard {
         word,
+        callsite,
         not_send: PhantomData,
     }
 }
@@ -263,6 +294,7 @@ pub fn enter_with(callsite: &'static Callsite, fields: &[(&'static str, Value<'_
     };
     SpanGuard {
         word,
+        callsite,
         not_send: PhantomData,
     }
 }
@@ -340,26 +372,36 @@ impl SpanGuard {
     /// Says how the call went: `false` counts it as an error. The last word holds.
     #[inline]
     pub fn outcome(&mut self, ok: bool) {
-        const COUNTED: usize = Word::COUNTED | Word::COUNTED_FAILED;
-        let word = self.word;
-        self.word = match (word.has(COUNTED), ok) {
-            (false, true) => word.without(Word::FAILED),
-            (false, false) => word.with(Word::FAILED),
-            (true, true) => word.without(COUNTED).with(Word::COUNTED),
-            (true, false) => word.without(COUNTED).with(Word::COUNTED_FAILED),
-        };
+        if self.word == Word::AT_HAND {
+            if !ok {
+                self.word = self.counted().ended(false);
+            }
+        } else if self.word != Word::NOOP {
+            self.word = self.word.ended(ok);
+        }
+    }
+
+    /// The word of a call that was counted at hand, with its node.
+    #[cold]
+    #[inline(never)]
+    fn counted(&self) -> Word {
+        counted_node(self.callsite).map_or(Word::NOOP, |node| Word::tagged(node, Word::COUNTED))
     }
 
     /// The generation of the shard that its call is recorded in, and the cell; null if it is not recorded.
     pub(super) fn place(&self) -> (u32, *const Cell) {
-        let mut at = self.word.pointer();
+        let mut at = if self.word == Word::AT_HAND {
+            counted_node(self.callsite).map_or(ptr::null(), ptr::from_ref)
+        } else {
+            self.word.pointer()
+        };
         if self.word.is(Word::LONG) {
             // SAFETY: it came from `word_of`, and is there until the guard is dropped.
             at = unsafe { &*self.word.pointer::<Frame>() }.node();
         }
         let found =
             current::find_in_shards(|shard| Some((shard.generation, shard.node_of(at)?.cell)));
-        found.unwrap_or((NO_GENERATION, std::ptr::null()))
+        found.unwrap_or((NO_GENERATION, ptr::null()))
     }
 }
 
@@ -367,10 +409,12 @@ impl Drop for SpanGuard {
     #[inline(always)]
     fn drop(&mut self) {
         let word = self.word;
-        if !word.has(Word::COUNTED) {
+        if word == Word::AT_HAND {
+            if panicking() {
+                panic_counted(self.callsite);
+            }
+        } else if word != Word::NOOP {
             close(word);
-        } else if panicking() {
-            close_counted(word, Outcome::Panic);
         }
     }
 }
@@ -379,8 +423,8 @@ impl Drop for SpanGuard {
 #[inline(never)]
 fn close(word: Word) {
     let shard = fast();
-    // A word without tags is the address of its node, so that this asks for the short way, too.
-    let Some(node) = shard.innermost(word.0.cast()) else {
+    // This asks for the short way, too.
+    let Some(node) = shard.innermost(word.untagged()) else {
         return close_elsewhere(word);
     };
     let end = raw_ticks();
@@ -398,8 +442,32 @@ fn close(word: Word) {
 fn close_elsewhere(word: Word) {
     if word.is(Word::UNTIMED) {
         close_untimed(word);
+    } else if word.has(Word::COUNTED) {
+        if panicking() {
+            close_counted(word, Outcome::Panic);
+        }
     } else {
         close_long(word, raw_ticks());
+    }
+}
+
+/// The node at which a call of this callsite that is still open was counted, at hand.
+fn counted_node(callsite: &'static Callsite) -> Option<&'static Node> {
+    // It may have been switched off meanwhile.
+    let id = callsite.assigned()?;
+    let found = current::find_in_shards(|shard| shard.callee(id));
+    if found.is_none() {
+        current::count_loss(Loss::GuardOutlivedScope);
+    }
+    found
+}
+
+/// Ends a region that was counted at hand when it began, and panicked.
+#[cold]
+#[inline(never)]
+fn panic_counted(callsite: &'static Callsite) {
+    if let Some(node) = counted_node(callsite) {
+        close_counted(Word::tagged(node, Word::COUNTED), Outcome::Panic);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::recorder::cell::Cell;
 use crate::recorder::census;
 use crate::recorder::frame::{Finished, Frame, SpanRef};
 use crate::recorder::local::{at_hand, fast, is_quiet, is_scoped};
-use crate::recorder::node::{ENTERED, Node};
+use crate::recorder::node::{ENTERED, Node, TIMED};
 use crate::recorder::shard::Shard;
 use crate::registry::series;
 use crate::span::enabled::{Word, frame_of, is_off, place, place_cold, word_of};
@@ -224,10 +224,13 @@ impl State {
         }
         let node = at_hand(id);
         // SAFETY: it is a node of this thread's shard.
-        match unsafe { node.key.get() } ^ id {
-            0 if self.weight == 1 => self.enter_short(node),
-            ENTERED => self.enter_untimed(node, callsite, id),
-            _ => self.enter_long(callsite, id),
+        let way = unsafe { node.key.get() } ^ id;
+        if way == TIMED && self.weight == 1 {
+            self.enter_short(node)
+        } else if way == ENTERED {
+            self.enter_untimed(node, callsite, id)
+        } else {
+            self.enter_long(callsite, id)
         }
     }
 
@@ -422,7 +425,7 @@ impl State {
         }
         let end = raw_ticks();
         let shard = fast();
-        let Some(node) = shard.innermost(word.0.cast()) else {
+        let Some(node) = shard.innermost(word.untagged()) else {
             return self.close_long::<POLL>(word, end, None);
         };
         // SAFETY: `fast` is this thread's shard, and it is its innermost call.
@@ -440,7 +443,7 @@ impl State {
         }
         let end = raw_ticks();
         let shard = fast();
-        let Some(node) = shard.innermost(word.0.cast()) else {
+        let Some(node) = shard.innermost(word.untagged()) else {
             self.close_long::<IS_POLL>(word, end, Some(outcome));
             return;
         };

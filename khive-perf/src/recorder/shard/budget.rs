@@ -4,7 +4,7 @@ use crate::config;
 use crate::heap;
 use crate::recorder::budget::{self, Costs, Usage};
 use crate::recorder::cell::Cell;
-use crate::recorder::node::{ENTERED, FIRST_REVIEW, Node};
+use crate::recorder::node::{ENTERED, FIRST_REVIEW, Node, TIMED};
 use crate::recorder::sampled::{Reviewed, Sampled};
 use crate::recorder::shard::Shard;
 use crate::recorder::turn::Next;
@@ -137,7 +137,7 @@ impl Shard {
         // A call that is not entered has what it allocates booked to its caller.
         let is_leaf = node.children.read() == 0 && !heap::is_installed();
         let key = match every {
-            1 => node.id,
+            1 => node.id ^ TIMED,
             _ if cell.timing.is_future => node.id ^ ENTERED,
             // SAFETY: the caller is the owner.
             _ if is_leaf => return unsafe { node.only_count() },

@@ -94,6 +94,17 @@ impl Shard {
         Some(node)
     }
 
+    /// The node of calls of series `id` from the current node, if there were some; by the owner.
+    pub(crate) fn callee(&self, id: u32) -> Option<&Node> {
+        if self.generation == NO_GENERATION {
+            return None;
+        }
+        // SAFETY: the caller is the owner, and `with` is not entered again inside.
+        let at = unsafe { self.paths.with(|paths| paths.find(self.current(), id)) }?;
+        // SAFETY: nodes live as long as their shard.
+        Some(unsafe { &*at })
+    }
+
     /// The node of a series below the root; by the owner of a shard that has recorded nothing.
     ///
     /// # Safety

@@ -10,7 +10,7 @@ use crate::clock::settled_ticks;
 use crate::outcome::Outcome;
 use crate::recorder::frame::{Finished, Tags};
 use crate::recorder::local;
-use crate::recorder::node::{COUNTED, Node};
+use crate::recorder::node::{Node, TIMED};
 use crate::recorder::shard::Shard;
 
 /// How a call may go the short way.
@@ -28,8 +28,8 @@ pub(crate) fn short(id: u32) -> Option<Short> {
     let node = local::at_hand(id);
     // SAFETY: it is a node of this thread's shard.
     match unsafe { node.key.get() } ^ id {
-        COUNTED if node.turn.leave_untimed() => Some(Short::Counted(node)),
-        0 => Some(Short::Timed(node)),
+        0 if node.turn.leave_untimed() => Some(Short::Counted(node)),
+        TIMED => Some(Short::Timed(node)),
         _ => None,
     }
 }
