@@ -31,12 +31,10 @@ pub(crate) struct Cell {
     pub(crate) alloc: AllocCell,
     /// Error, panic, cancelled: made when first needed.
     other: [Part<HistogramCell>; 3],
-    /// The cell that was new before this one; null at the end.
-    pub(crate) next: *const Self,
 }
 
 impl Cell {
-    pub(crate) fn new(id: u32, timing: Timing, units: Units, next: *const Self) -> Self {
+    pub(crate) fn new(id: u32, timing: Timing, units: Units) -> Self {
         Self {
             ok: HistogramCell::new(),
             id,
@@ -49,7 +47,6 @@ impl Cell {
             crossed: OwnedU64::new(0),
             alloc: AllocCell::new(),
             other: [const { Part::new() }; 3],
-            next,
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod histogram;
 pub(crate) mod local;
 pub(crate) mod node;
 pub(crate) mod part;
+pub(crate) mod rooms;
 pub(crate) mod sampled;
 pub(crate) mod shard;
 pub(crate) mod totals;

@@ -25,7 +25,7 @@ pub(crate) const ENTERED: u32 = 1 << 29;
 const AT_HAND: usize = 16;
 
 /// Timed calls on one path, on one thread, until it is looked whether each has to be timed.
-pub(crate) const FIRST_REVIEW: u64 = 256;
+pub(crate) const FIRST_REVIEW: u64 = 64;
 
 /// Stands where no child is, so that the hot path need not ask whether there is one.
 pub(crate) static NOBODY: Node = Node::new(NOBODY_ID, 0, ptr::null(), ptr::null(), ptr::null(), 0);
@@ -34,15 +34,30 @@ pub(crate) static NOWHERE: Node = Node::new(ROOT_ID, 0, ptr::null(), ptr::null()
 
 /// What one thread has recorded of one path of calls. Times are in ticks.
 ///
-/// The alignment leaves the low bits of its address free for [`Tags`](crate::recorder::frame::Tags), and puts what
-/// every call touches in one cache line.
+/// The alignment leaves the low bits of its address free for [`Tags`](crate::recorder::frame::Tags), and puts all that a call
+/// touches which is not timed in one cache line: where many functions are called in turn, each line is one that has to come
+/// from far.
 #[repr(C, align(64))]
 pub(crate) struct Node {
     /// What the short way compares with the callsite's id: the same, or with [`TIMED`] or [`ENTERED`]; or what no callsite
     /// has. The owner's alone.
     pub(crate) key: OwnerCell<u32>,
-    /// How many nodes the thread had before.
-    pub(crate) ordinal: u32,
+    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
+    pub(crate) id: u32,
+    /// Calls that were not timed, as they begin, and when one is.
+    pub(crate) turn: Turn,
+    /// The caller's node; null for the root.
+    pub(crate) parent: *const Self,
+    /// Open recursive calls that went from this node, or one below it, to one further up: as long as there are such, a
+    /// call of this node is open that is not on the path from the current one.
+    pub(crate) passed: OwnedU64,
+    /// Calls that were not timed and took the long way and have not ended; in two's complement, because a future may end
+    /// on another path.
+    pub(crate) untimed_open: OwnedU64,
+    /// Of the open call that went the short way: ticks at its beginning, and the shard's count of ticks in callees then.
+    pub(crate) start: OwnerCell<u64>,
+    pub(crate) callees_before: OwnerCell<u64>,
+    // === the second cache line: what only timed calls touch
     /// Outside callees. In two's complement: where callees are sampled, they are estimated to have taken more, for a
     /// while, than there was.
     pub(crate) self_ticks: OwnedU64,
@@ -54,22 +69,8 @@ pub(crate) struct Node {
     pub(crate) until_review: OwnerCell<u64>,
     /// Of the series; null for the two that are no calls.
     pub(crate) cell: *const Cell,
-    /// The caller's node; null for the root.
-    pub(crate) parent: *const Self,
-    /// Series called; or [`ROOT_ID`], or [`OVERFLOW_ID`].
-    pub(crate) id: u32,
-    // === the second cache line
-    /// Of the open call that went the short way: ticks at its beginning, and the shard's count of ticks in callees then.
-    pub(crate) start: OwnerCell<u64>,
-    pub(crate) callees_before: OwnerCell<u64>,
-    /// Calls that were not timed, as they begin, and when one is.
-    pub(crate) turn: Turn,
-    /// Calls that were not timed and took the long way and have not ended; in two's complement, because a future may end
-    /// on another path.
-    pub(crate) untimed_open: OwnedU64,
-    /// Open recursive calls that went from this node, or one below it, to one further up: as long as there are such, a
-    /// call of this node is open that is not on the path from the current one.
-    pub(crate) passed: OwnedU64,
+    /// How many nodes the thread had before.
+    pub(crate) ordinal: u32,
     /// Polls of futures.
     pub(crate) polls: OwnedU64,
     /// Futures whose first poll was here.

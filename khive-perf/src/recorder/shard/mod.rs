@@ -33,6 +33,7 @@ use crate::recorder::frame::{SpareFrames, Tags};
 use crate::recorder::handoff::{Handed, Link};
 use crate::recorder::histogram::Units;
 use crate::recorder::node::{self, Node, NodeTable, ROOT_ID};
+use crate::recorder::rooms::Rooms;
 use crate::recorder::sampled::Random;
 use crate::recorder::waiting::Waiting;
 use crate::stats::buckets::Buckets;
@@ -81,9 +82,10 @@ pub(crate) struct Shard {
     pressure: OwnerCell<Pressure>,
     /// The node from which the innermost path beyond the limit began.
     overflow_from: AtomicPtr<Node>,
-    newest_cell: AtomicPtr<Cell>,
     newest_node: AtomicPtr<Node>,
     paths: OwnerCell<NodeTable>,
+    nodes: OwnerCell<Rooms<Node>>,
+    cells: OwnerCell<Rooms<Cell>>,
     nodes_len: OwnerCell<u32>,
     /// Room for frames, so that a call that goes the long way needs no allocation each time.
     spare_frames: OwnerCell<SpareFrames>,
@@ -130,9 +132,10 @@ impl Shard {
             random: Random::new(0),
             pressure: OwnerCell::new(Pressure::new()),
             overflow_from: AtomicPtr::new(ptr::null_mut()),
-            newest_cell: AtomicPtr::new(ptr::null_mut()),
             newest_node: AtomicPtr::new(ptr::null_mut()),
             paths: OwnerCell::holding(NodeTable::new()),
+            nodes: OwnerCell::holding(Rooms::new()),
+            cells: OwnerCell::holding(Rooms::new()),
             nodes_len: OwnerCell::new(0),
             spare_frames: OwnerCell::holding(SpareFrames::new()),
             source: None,
@@ -147,7 +150,8 @@ impl Shard {
         static GENERATION: AtomicU32 = AtomicU32::new(NO_GENERATION + 1);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let root = Node::new(ROOT_ID, 0, ptr::null(), ptr::null(), ptr::null(), 0);
-        let root = Box::into_raw(Box::new(root));
+        let mut nodes = Rooms::new();
+        let root = nodes.put(root);
         let mut shard = Box::new(Self::nowhere());
         shard.generation = generation;
         shard.registry = registry;
@@ -160,6 +164,7 @@ impl Shard {
         shard.current = AtomicPtr::new(root);
         shard.newest_node = AtomicPtr::new(root);
         shard.nodes_len = OwnerCell::new(1);
+        shard.nodes = OwnerCell::holding(nodes);
         shard
     }
 
@@ -268,17 +273,16 @@ impl Shard {
             page = Box::into_raw(Box::new(empty));
             place.store(page, Ordering::Release);
         }
-        let before = self.newest_cell.load(Ordering::Relaxed);
         let every = if self.samples { timing.every } else { 1 };
         let timing = Timing { every, ..timing };
-        let cell = Cell::new(id, timing, self.units(), before);
-        let cell = Box::into_raw(Box::new(cell));
+        let cell = Cell::new(id, timing, self.units());
+        // SAFETY: the caller is the owner, and nothing in it comes back here.
+        let cell = unsafe { self.cells.with(|cells| cells.put(cell)) };
         // SAFETY: a page, once published, lives as long as its shard.
         let page = unsafe { &*page };
         page.cells
             .get(id as usize % PAGE_LEN)?
             .store(cell, Ordering::Release);
-        self.newest_cell.store(cell, Ordering::Release);
         // SAFETY: a cell, once published, lives as long as its shard.
         Some(unsafe { &*cell })
     }
@@ -292,18 +296,6 @@ impl Handed for Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        let mut cell = *self.newest_cell.get_mut();
-        while !cell.is_null() {
-            // SAFETY: every cell came from `Box::into_raw` in `cell_or_new` and is in this list once.
-            let owned = unsafe { Box::from_raw(cell) };
-            cell = owned.next.cast_mut();
-        }
-        let mut node = *self.newest_node.get_mut();
-        while !node.is_null() {
-            // SAFETY: every node came from `Box::into_raw` and is in this list once.
-            let owned = unsafe { Box::from_raw(node) };
-            node = owned.next.cast_mut();
-        }
         for place in &mut self.pages {
             let page = *place.get_mut();
             if !page.is_null() {

@@ -173,7 +173,8 @@ impl Shard {
         let mut node = Node::new(id, len, cell, parent, before, self.now());
         // SAFETY: nodes live as long as their shard.
         node.ahead = unsafe { some_before(before) };
-        let at = Box::into_raw(Box::new(node));
+        // SAFETY: the caller is the owner, and nothing in it comes back here.
+        let at = unsafe { self.nodes.with(|nodes| nodes.put(node)) };
         // SAFETY: just made, and not published yet.
         let node = unsafe { &*at };
         // SAFETY: null, or a cell, which lives as long as its shard.
