@@ -41,7 +41,7 @@ pub struct SpanGuard {
 /// An open call in one word, because a guard lives as long as the function that it measures, in its registers: the node
 /// of a call that went the short way, or a [`Frame`] on the heap; and tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word(usize);
+pub(crate) struct Word(*const ());
 
 impl Word {
     /// The call failed.
@@ -61,31 +61,29 @@ impl Word {
     const ALL: usize = 63;
 
     /// Of a call that is not recorded.
-    pub(super) const NOOP: Self = Self(Self::COUNTED);
+    pub(super) const NOOP: Self = Self(ptr::without_provenance(Self::COUNTED));
     /// Of a call that was counted at hand when it began, as one that would not fail. Where is not said: so it is a constant,
     /// and what is done at the end is known at the beginning.
-    const AT_HAND: Self = Self(0);
+    const AT_HAND: Self = Self(ptr::null());
 
-    /// What is pointed to is aligned so that the low bits are free.
     #[inline(always)]
     pub(super) fn tagged<T>(pointer: *const T, tags: usize) -> Self {
-        let address = pointer.expose_provenance();
-        Self(address | tags)
+        Self(pointer.cast::<()>().map_addr(|address| address | tags))
     }
 
     #[inline(always)]
     pub(super) fn has(self, tag: usize) -> bool {
-        self.0 & tag != 0
+        self.0.addr() & tag != 0
     }
 
     #[inline(always)]
     fn with(self, tags: usize) -> Self {
-        Self(self.0 | tags)
+        Self(self.0.map_addr(|address| address | tags))
     }
 
     #[inline(always)]
     fn without(self, tags: usize) -> Self {
-        Self(self.0 & !tags)
+        Self(self.0.map_addr(|address| address & !tags))
     }
 
     /// Whether it is that of a poll which is not timed, or not recorded.
@@ -97,7 +95,7 @@ impl Word {
     /// Whether it is exactly this of the three ways that are neither short nor counted.
     #[inline(always)]
     pub(super) fn is(self, way: usize) -> bool {
-        self.0 & Self::WEIGHTED == way
+        self.0.addr() & Self::WEIGHTED == way
     }
 
     /// The same once it is known whether the call went well.
@@ -106,6 +104,7 @@ impl Word {
         match (self.has(COUNTED), ok) {
             (false, true) => self.without(Self::FAILED),
             (false, false) => self.with(Self::FAILED),
+            (true, _) if self == Self::NOOP => self,
             (true, true) => self.without(COUNTED).with(Self::COUNTED),
             (true, false) => self.without(COUNTED).with(Self::COUNTED_FAILED),
         }
@@ -114,11 +113,11 @@ impl Word {
     /// The whole word as an address: if it has no tags, that of its node.
     #[inline(always)]
     pub(super) fn untagged(self) -> *const Node {
-        ptr::with_exposed_provenance(self.0)
+        self.0.cast()
     }
 
     pub(super) fn pointer<T>(self) -> *const T {
-        ptr::with_exposed_provenance(self.0 & !Self::ALL)
+        self.0.map_addr(|address| address & !Self::ALL).cast()
     }
 }
 
@@ -149,7 +148,7 @@ fn enter(callsite: &'static Callsite, source: Option<Source>) -> SpanGuard {
     } else if way == TIMED {
         let word = enter_timed(node);
         // SAFETY: it has the node's address. Said, it spares the end of the call the questions.
-        unsafe { assert_unchecked(word != Word::AT_HAND && word != Word::NOOP) };
+        unsafe { assert_unchecked(word != Word::AT_HAND && !word.has(Word::COUNTED)) };
         word
     } else if id == OFF_ID && !is_scoped() {
         Word::NOOP
@@ -376,7 +375,7 @@ impl SpanGuard {
             if !ok {
                 self.word = self.counted().ended(false);
             }
-        } else if self.word != Word::NOOP {
+        } else {
             self.word = self.word.ended(ok);
         }
     }
@@ -409,12 +408,16 @@ impl Drop for SpanGuard {
     #[inline(always)]
     fn drop(&mut self) {
         let word = self.word;
+        // In this order, and by different questions, so that the compiler does not make one choice of them, but answers each
+        // where the word is made.
         if word == Word::AT_HAND {
             if panicking() {
                 panic_counted(self.callsite);
             }
-        } else if word != Word::NOOP {
+        } else if !word.has(Word::COUNTED) {
             close(word);
+        } else if word != Word::NOOP {
+            close_elsewhere(word);
         }
     }
 }

@@ -234,13 +234,17 @@ impl State {
         }
     }
 
-    /// Enters a poll of which there was one like it from here, of a future that is not timed; or else goes the long way.
+    /// Enters a poll of which there was one like it from here, where futures that begin now are not timed, most of them; or
+    /// else goes the long way.
     #[inline(never)]
-    fn enter_untimed(&mut self, node: &Node, callsite: &'static Callsite, id: u32) -> Word {
+    fn enter_untimed(&mut self, node: &'static Node, callsite: &'static Callsite, id: u32) -> Word {
         let shard = fast();
         if self.registry == shard.registry {
-            if self.weight != 0 {
-                return self.enter_long(callsite, id);
+            match self.weight {
+                0 => {}
+                // It began when each was timed.
+                1 => return self.enter_short(node),
+                _ => return self.enter_long(callsite, id),
             }
         } else {
             if !node.turn.leave_untimed() {
