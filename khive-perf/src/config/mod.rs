@@ -232,7 +232,7 @@ impl Config {
     /// calls and outcomes stay exact, times become estimates that say so, see
     /// [`sampled`](crate::snapshot::CallsiteStats::sampled) and
     /// [`total_error`](crate::snapshot::CallsiteStats::total_error). What takes less than a ten-thousandth of a thread's
-    /// time is timed in full, however short the calls are, and so are the first 256 calls on each path of a thread.
+    /// time is timed in full, however short the calls are, and so are the first 64 calls on each path of a thread.
     /// `#[measure(sample = N)]` says how many in the code; this does not change it then.
     #[must_use]
     pub fn overhead_budget(mut self, share: f64) -> Self {
