@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! allocation ──> bytes of the thread's draw used up? ──> Shape: where the block goes ──> inner allocator ──> table, ledger
-//! free ──> at that place of a page? ──> Index ──> Entry out of the table, ledger debited ──> inner allocator
+//! free ──> at that place of a page, or large? ──> Index ──> Entry out of the table, ledger debited ──> inner allocator
 //! ```
 //!
 //! The allocator's hook works here, so nothing in this module allocates but from the system, waits for a lock, or
 //! unwinds. A sampled block lies at one place of a page, so that a test of its address tells a free that a block was not
 //! sampled. To put it there a larger one is asked for, which the inner allocator resizes, zeroes and frees as its own; a few
 //! that were freed are spare, and the next ones of their size go there.
+//!
+//! Large blocks stay where they are: their size says that the table must be asked.
 //!
 //! Where blocks are sampled so often that a page for each would be too much, or each one is, blocks stay where they are,
 //! and every free looks into the table: the mask of the test is then zero.
