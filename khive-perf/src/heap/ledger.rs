@@ -194,7 +194,7 @@ impl Site {
 
 /// What one registry's sampled blocks add up to.
 pub(crate) struct Ledger {
-    /// The registry, and every block that is accounted for here.
+    /// The registry, and every block that is accounted for here. Nobody holds that of the process.
     holders: AtomicUsize,
     /// `None` for the process's, whose rate is that of the configuration.
     rate: Option<Rate>,

@@ -389,14 +389,15 @@ impl SpanGuard {
 
     /// The generation of the shard that its call is recorded in, and the cell; null if it is not recorded.
     pub(super) fn place(&self) -> (u32, *const Cell) {
-        let mut at = if self.word == Word::AT_HAND {
-            counted_node(self.callsite).map_or(ptr::null(), ptr::from_ref)
+        let word = if self.word == Word::AT_HAND {
+            self.counted()
         } else {
-            self.word.pointer()
+            self.word
         };
-        if self.word.is(Word::LONG) {
+        let mut at = word.pointer();
+        if word.is(Word::LONG) {
             // SAFETY: it came from `word_of`, and is there until the guard is dropped.
-            at = unsafe { &*self.word.pointer::<Frame>() }.node();
+            at = unsafe { &*word.pointer::<Frame>() }.node();
         }
         let found =
             current::find_in_shards(|shard| Some((shard.generation, shard.node_of(at)?.cell)));

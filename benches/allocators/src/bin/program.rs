@@ -4,8 +4,8 @@
 //! the unwinder. These take turns, a pass each, and a pass is compared with that of the same turn under the system's: the
 //! machine's speed drifts from second to second. After some turns they are started anew, with other memory in use, the same in
 //! all four: whether the allocator gives the end of its heap back to the system after each pass, or never, depends on what
-//! happens to lie there, and is worth more than what is measured here. A pass reads JSON into a tree, clones it, writes it out, sorts its words and renders Markdown; what
-//! is compared is its processor time. `program --quick` takes less time.
+//! happens to lie there, and is worth more than what is measured here. A pass reads JSON into a tree, clones it, writes it out,
+//! sorts its words and renders Markdown; what is compared is its processor time. `program --quick` takes less time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap};
